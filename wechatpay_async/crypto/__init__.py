@@ -1,0 +1,1 @@
+"""Keys, signatures, ciphers and digests: pure functions on bytes."""
