@@ -1,0 +1,135 @@
+"""The shapes of a fact: schema, parameter, operation, event, and the tree of path segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypedDict
+
+__all__ = ["API", "Event", "Operation", "OperationKey", "Parameter", "Schema", "SchemaType", "TreeNode", "Value"]
+
+API = Literal["v2", "v3"]
+SchemaType = Literal["string", "integer", "number", "boolean", "object", "array", "file"]
+
+
+class Value(TypedDict, total=False):
+    """What a value must look like: the part of JSON Schema that the facts use, and three marks of WeChat Pay."""
+
+    type: SchemaType
+    title: str
+    properties: dict[str, Schema]
+    items: Schema
+    enum: list[str | int]
+    format: str
+    maxLength: int
+    minLength: int
+    maximum: int
+    minimum: int
+    maxItems: int
+    minItems: int
+    pattern: str
+    anyOf: list[Schema]
+    #: An example value, as the official page prints it.
+    example: str | int | float | bool | list[object] | dict[str, object]
+    #: APIv2: the value stands in a CDATA section.
+    cdata: bool
+    #: The value travels RSA-OAEP encrypted.
+    sensitive: bool
+
+
+class Schema(Value, total=False):
+    """A value of a body; `required` lists the properties that must be there."""
+
+    required: list[str]
+
+
+class Parameter(Value):
+    """A named value of the path, the query, the headers or an upload form; `required` says of itself whether it must be there."""
+
+    name: str
+    required: bool
+
+
+class OperationKey(NamedTuple):
+    """What finds an operation: `operation(*key)`."""
+
+    api: API
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One documented operation.
+
+    `path` is the template as on the wire, `/v3/pay/transactions/id/{transaction_id}`; APIv2 paths have no `/v2`.
+    `service` names its data file. `base_url` is set where another host than `https://api.mch.weixin.qq.com` is called.
+    `form` is not empty for a multipart upload, `download` says that the body of the answer is a file.
+    """
+
+    api: API
+    method: str
+    path: str
+    service: str
+    title: str
+    tags: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    docs: tuple[str, ...] = ()
+    base_url: str | None = None
+    path_params: tuple[Parameter, ...] = ()
+    query_params: tuple[Parameter, ...] = ()
+    headers: tuple[Parameter, ...] = ()
+    form: tuple[Parameter, ...] = ()
+    body: Schema | None = None
+    responses: Mapping[str, Schema | None] = {}
+    client_cert: bool = False
+    nonce: bool = True
+    response_signed: bool = True
+    download: bool = False
+    deprecated: bool = False
+    consumes: tuple[str, ...] = ()
+    produces: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """`POST /v3/pay/transactions/native`."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def docs_url(self) -> str | None:
+        """The first official page, where one is known."""
+        return self.docs[0] if self.docs else None
+
+    @property
+    def is_upload(self) -> bool:
+        """The body is multipart/form-data."""
+        return bool(self.form)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One documented notification.
+
+    `event` is its `event_type`; an APIv2 notification without one has a made-up kebab name. `resource` is the schema of the decrypted
+    resource (APIv2: of the whole body); it is empty where nothing is published.
+    """
+
+    api: API
+    event: str
+    title: str
+    original_types: tuple[str, ...]
+    resource: Schema
+    docs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """One path segment of the documented paths.
+
+    `children` goes by the segment as documented, placeholders in braces (`{transaction_id}`); a path that ends in a slash has a last
+    segment "". `methods` are those that the path up to here has.
+    """
+
+    segment: str
+    children: Mapping[str, TreeNode]
+    methods: Mapping[str, OperationKey]
