@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypedDict
 
 __all__ = ["API", "Event", "Operation", "OperationKey", "Parameter", "Schema", "SchemaType", "TreeNode", "Value"]
@@ -58,7 +58,7 @@ class OperationKey(NamedTuple):
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """One documented operation.
 
@@ -81,7 +81,7 @@ class Operation:
     headers: tuple[Parameter, ...] = ()
     form: tuple[Parameter, ...] = ()
     body: Schema | None = None
-    responses: Mapping[str, Schema | None] = {}
+    responses: Mapping[str, Schema | None] = field(default_factory=dict[str, "Schema | None"])
     client_cert: bool = False
     nonce: bool = True
     response_signed: bool = True
@@ -106,7 +106,7 @@ class Operation:
         return bool(self.form)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """One documented notification.
 
@@ -122,7 +122,7 @@ class Event:
     docs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TreeNode:
     """One path segment of the documented paths.
 
