@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 from .model import API, Operation, OperationKey, TreeNode
@@ -9,42 +10,39 @@ from .store import operation, segments, tree
 
 __all__ = ["match"]
 
+_Fit = tuple[OperationKey, dict[str, str]]
+
 
 def match(method: str, path: str, *, api: API | None = None, host: str | None = None) -> tuple[Operation, dict[str, str]] | None:
     """The operation that a request target belongs to, and the percent-decoded values of its placeholders; None if there is none.
 
     `path` is as on the wire (`/v3/pay/transactions/id/42?mchid=…`); a query is left aside. Without `api` a path below `/v3/` is APIv3's.
-    A literal segment wins over a placeholder, a branch without the method loses, and what is still alike goes by the placeholder's name.
-    `host` chooses where two hosts share a template.
+    A literal segment wins over a placeholder, a branch without the method loses, and where two templates remain, the first by the
+    placeholder's name whose numeric placeholders hold digits is taken. `host` chooses where two hosts share a template.
     """
     target = path.partition("?")[0]
     below_v3 = target.startswith("/v3/")
     if not target.startswith("/") or (api is not None and (api == "v3") != below_v3):
         return None
     side: API = "v3" if below_v3 else "v2"
-    found = _descend(tree(side), [unquote(segment) for segment in segments(target, side)], method.upper())
-    if found is None:
-        return None
-    key, values = found
-    matched = operation(*key, host=host)
-    return None if matched is None else (matched, values)
+    fits = _fits(tree(side), [unquote(segment) for segment in segments(target, side)], method.upper())
+    candidates = [(found, values) for key, values in fits if (found := operation(*key, host=host)) is not None]
+    return next((fit for fit in candidates if _digits_where_due(*fit)), candidates[0] if candidates else None)
 
 
-def _descend(node: TreeNode, rest: list[str], method: str) -> tuple[OperationKey, dict[str, str]] | None:
+def _fits(node: TreeNode, rest: list[str], method: str) -> Iterator[_Fit]:
     if not rest:
-        key = node.methods.get(method)
-        return None if key is None else (key, {})
+        if method in node.methods:
+            yield node.methods[method], {}
+        return
     segment, *below = rest
-    literal = None if segment.startswith("{") else node.children.get(segment)
-    if literal is not None and (found := _descend(literal, below, method)) is not None:
-        return found
-    return _through_placeholder(node, segment, below, method)
-
-
-def _through_placeholder(node: TreeNode, segment: str, below: list[str], method: str) -> tuple[OperationKey, dict[str, str]] | None:
+    if segment in node.children and not segment.startswith("{"):
+        yield from _fits(node.children[segment], below, method)
     for name in sorted(child for child in node.children if child.startswith("{") and segment):
-        found = _descend(node.children[name], below, method)
-        if found is not None:
-            key, values = found
-            return key, {name[1:-1]: segment, **values}
-    return None
+        for key, values in _fits(node.children[name], below, method):
+            yield key, {name[1:-1]: segment, **values}
+
+
+def _digits_where_due(found: Operation, values: Mapping[str, str]) -> bool:
+    numeric = [parameter["name"] for parameter in found.path_params if parameter.get("format") == "numeric"]
+    return all(values[name].isdecimal() for name in numeric)
