@@ -1,0 +1,27 @@
+"""Runs every benchmark and writes the figures to docs/benchmarks.json, which the performance page shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+
+from benchmarks.start import import_time
+
+RESULT = Path(__file__).parent.parent / "docs" / "benchmarks.json"
+
+
+def main() -> None:
+    """Print each figure as it comes, and keep them all."""
+    figures = []
+    for benchmark in [import_time]:
+        figure = benchmark()
+        print(figure.line(), flush=True)
+        figures.append(figure.as_json())
+    machine = {"python": platform.python_version(), "cores": os.cpu_count(), "system": platform.system()}
+    RESULT.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

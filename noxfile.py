@@ -1,0 +1,137 @@
+"""The project's chores, each in an environment of its own that nox makes: `nox --list` shows them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"  # the first one with `requires`
+nox.options.default_venv_backend = "virtualenv"  # brings its own pip: Debian's python3 comes without ensurepip
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests"]
+nox.options.error_on_missing_interpreters = False
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+HERE = Path(__file__).parent
+PYTHONS = nox.project.python_versions(PROJECT)
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the checkout with every extra and these dependency groups of pyproject.toml."""
+    session.install("-e", ".[all]", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+@nox.session(requires=["lint", "types"])
+def tests(session: nox.Session) -> None:
+    """Lint and types first, then the suite on asyncio and trio, with branch coverage."""
+    install(session, "test")
+    pytest = ["pytest", "--cov", "--cov-report=term", *session.posargs]
+    session.run(*pytest)
+
+
+@nox.session(python=PYTHONS, tags=["every-python"])
+def compat(session: nox.Session) -> None:
+    """The suite on each Python that this machine has."""
+    install(session, "test")
+    session.run("pytest", "-q", *session.posargs)
+
+
+@nox.session
+def httpx2(session: nox.Session) -> None:
+    """The suite with httpx2, the maintained continuation of httpx, in the place of httpx."""
+    install(session, "test", "httpx2")
+    session.run("pytest", "-q", "-p", "tests.support.use_httpx2", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: rules and layout. `nox -s lint -- --fix` repairs what it can."""
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    fix = "--fix" in session.posargs
+    session.run("ruff", "check", *(["--fix"] if fix else []))
+    session.run("ruff", "format", *([] if fix else ["--check"]))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy strict, pyright strict, and the completeness of the published types."""
+    install(session, "test", "types")
+    session.run("mypy")
+    session.run("pyright", "--warnings")
+    session.run("pyright", "--verifytypes", "wechatpay_async", "--ignoreexternal")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """A pay-score order, a payment, a refund and a forged reply, against the sandbox on a loopback port."""
+    session.install("-e", ".[cli,sandbox]")
+    session.run("python", "-m", "wechatpay_async.cli.demo", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation site, strict, into site/. `nox -s docs -- --serve` serves it."""
+    install(session, "docs")
+    session.run("python", "-m", "wechatpay_async._codegen.docs", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Every speed figure of the project, paired in one run on loopback; the result goes to docs/benchmarks.json."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """The long tests that `tests` leaves out: thousands of calls against a server that misbehaves."""
+    install(session, "test")
+    session.run("pytest", "-m", "soak", *session.posargs)
+
+
+@nox.session
+def generate(session: nox.Session) -> None:
+    """Write wechatpay_async/catalog/data/ and wechatpay_async/api/ anew from the facts."""
+    install(session, "generate")
+    session.run("python", "-m", "wechatpay_async._codegen", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Sdist and wheel into dist/, twice and byte for byte the same, checked, with an SBOM; then the demo from the wheel alone."""
+    session.install(*nox.project.dependency_groups(PROJECT, "build"))
+    dist = HERE / "dist"
+    again = Path(session.create_tmp()) / "again"
+    environment = {"SOURCE_DATE_EPOCH": _last_commit_time(session)}
+    for folder in (dist, again):
+        shutil.rmtree(folder, ignore_errors=True)
+        session.run("python", "-m", "build", "--outdir", str(folder), env=environment)
+    wheel, sdist = next(dist.glob("*.whl")), next(dist.glob("*.tar.gz"))
+    for artefact in (wheel, sdist):
+        if artefact.read_bytes() != (again / artefact.name).read_bytes():
+            session.error(f"{artefact.name} differs between two builds of the same commit")
+    session.run("twine", "check", "--strict", str(wheel), str(sdist))
+    session.run("check-wheel-contents", str(wheel))
+    _run_from_the_wheel(session, wheel)
+
+
+def _last_commit_time(session: nox.Session) -> str:
+    time = session.run("git", "log", "-1", "--format=%ct", external=True, silent=True)
+    return str(time).strip()
+
+
+def _run_from_the_wheel(session: nox.Session, wheel: Path) -> None:
+    """Install the wheel where nothing else is, run the demo there, and list what came with it."""
+    empty = Path(session.create_tmp()) / "empty"
+    shutil.rmtree(empty, ignore_errors=True)
+    empty.mkdir()
+    session.run("virtualenv", "--quiet", str(empty / "env"))
+    python = str(empty / "env" / ("Scripts" if os.name == "nt" else "bin") / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cli,sandbox]", external=True)
+    with session.chdir(empty):
+        session.run(python, "-m", "wechatpay_async.cli.demo", external=True, env={"PYTHONPATH": ""})
+    sbom = HERE / "dist" / "sbom.cdx.json"
+    session.run("cyclonedx-py", "environment", python, "--output-reproducible", "--output-file", str(sbom))

@@ -1,0 +1,103 @@
+"""The floors of the package: a module imports only from floors below its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.source import Import, imports, modules
+
+#: The package, floor by floor. Neighbours on one floor do not know each other.
+FLOORS = [
+    {"errors", "_version"},
+    {"crypto", "response"},
+    {"protocol", "catalog"},
+    {"chain", "payloads", "notifications", "bills"},
+    {"auth", "platform_keys", "transport", "retry", "inbox", "uploads", "downloads", "reconcile"},
+    {"client", "flows"},
+    {"fastapi", "cli", "sandbox"},
+]
+LEVEL = {part: level for level, parts in enumerate(FLOORS) for part in parts}
+
+#: What `pip install wechatpay-async` brings; everything else is an extra.
+REQUIRED = {"anyio", "cryptography", "httpx"}
+
+#: Where an extra may be imported at the top of a module: the edge that exists for it.
+EDGES = {
+    "wechatpay_async.fastapi": {"fastapi", "starlette"},
+    "wechatpay_async.cli": {"click", "rich"},
+    "wechatpay_async.inbox.postgres": {"psycopg", "psycopg_pool"},
+    "wechatpay_async.inbox.redis": {"redis"},
+    "wechatpay_async.sandbox": {"defusedxml", "segno", "starlette", "uvicorn"},
+}
+
+HAND_WRITTEN = [name for name in modules() if "._codegen" not in name]
+
+
+def part_of(name: str) -> str:
+    """`wechatpay_async.crypto.rsa` -> `crypto`; the root itself -> ``."""
+    return [*name.split("."), ""][1]
+
+
+def ours(module: str) -> list[Import]:
+    return [found for found in imports(module) if found.name.split(".")[0] == "wechatpay_async"]
+
+
+def test_every_module_has_its_floor() -> None:
+    parts = {part_of(name) for name in HAND_WRITTEN} - {""}
+
+    assert parts <= LEVEL.keys()
+
+
+@pytest.mark.parametrize("module", HAND_WRITTEN)
+def test_a_module_imports_only_from_the_floors_below(module: str) -> None:
+    own = part_of(module)
+    if own == "":
+        pytest.fail("the root module must be on no floor") if module != "wechatpay_async" else None
+        return
+    wrong = [
+        f"line {found.line}: {found.name}"
+        for found in ours(module)
+        if (target := part_of(found.name)) != own
+        and not (target == "api" and found.type_only)
+        and LEVEL.get(target, len(FLOORS)) >= LEVEL[own]
+    ]
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", [name for name in HAND_WRITTEN if part_of(name) == "sandbox"])
+def test_the_sandbox_shares_no_code_with_the_client(module: str) -> None:
+    """What it takes from the package are the facts alone: it must not agree with the client because both are wrong alike."""
+    taken = {part_of(found.name) for found in ours(module)}
+
+    assert taken <= {"sandbox", "catalog", "_version"}
+
+
+@pytest.mark.parametrize("module", HAND_WRITTEN)
+def test_extras_are_imported_only_where_they_are_used(module: str) -> None:
+    allowed = {name for edge, names in EDGES.items() if module == edge or module.startswith(f"{edge}.") for name in names}
+    foreign = {
+        found.name.split(".")[0]
+        for found in imports(module)
+        if found.top_level and not found.type_only and found.name.split(".")[0] not in sys.stdlib_module_names
+    }
+
+    assert foreign - REQUIRED - {"wechatpay_async"} <= allowed
+
+
+def test_nothing_imports_the_generator() -> None:
+    assert [found for name in HAND_WRITTEN for found in ours(name) if part_of(found.name) == "_codegen"] == []
+
+
+def test_the_root_loads_no_extra_no_edge_and_no_generated_module() -> None:
+    """In a process of its own, since this one has loaded everything already."""
+    script = "import sys, wechatpay_async; print('\\n'.join(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    extras = {name for names in EDGES.values() for name in names} | {"httpx_aiohttp", "aiohttp", "httpx2", "trio", "redis", "opentelemetry"}
+
+    assert not extras & set(loaded)
+    assert [name for name in loaded if name.startswith(("wechatpay_async.api", "wechatpay_async._codegen"))] == []
+    assert {part_of(name) for name in loaded if name.startswith("wechatpay_async.")} & FLOORS[-1] == set()
