@@ -6,13 +6,17 @@
     │   └── InvalidData             a field of the body, the query or the path is wrong
     ├── TransportError              the network failed before an answer came; nothing was executed, or it was a read
     │   └── OutcomeUnknown          a write was sent and no trustworthy answer came: query before doing it again
-    ├── MalformedMessage            a reply or a notification is not what the protocol says
+    ├── MalformedMessage            a reply, a notification or a file is not what the protocol says
+    │   └── BillMismatch            the rows of a bill do not add up to its summary
+    ├── BillNotReady                the bill of that day is still being made: it says when to come back
     ├── SignatureError              a reply or a notification cannot be trusted; its data is never given out
     │   ├── MissingSignature        a `Wechatpay-*` header is absent
     │   ├── StaleTimestamp          300 s or more away from this machine's clock
     │   ├── UnknownSerial           signed with a key that this client does not hold
-    │   └── BadSignature            the key is known and the signature is wrong
+    │   ├── BadSignature            the key is known and the signature is wrong
+    │   └── BadHash                 a downloaded file is not the one that was announced
     ├── DecryptionError             a ciphertext does not open: wrong key, or changed on the way
+    ├── LeaseLost                   a notification was worked on for longer than its lease, and another worker took it
     └── APIError                    WeChat Pay answered, and the answer is an error
         ├── InvalidRequest          400
         ├── AuthError               401, SIGN_ERROR
@@ -28,17 +32,22 @@ Source of the codes: https://pay.weixin.qq.com/doc/v3/merchant/4012081709 and ..
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 __all__ = [
     "APIError",
     "AuthError",
+    "BadHash",
     "BadSignature",
+    "BillMismatch",
+    "BillNotReady",
     "ConfigError",
     "Conflict",
     "DecryptionError",
     "InvalidData",
     "InvalidRequest",
+    "LeaseLost",
     "MalformedMessage",
     "MissingSignature",
     "NotFound",
@@ -132,6 +141,24 @@ class MalformedMessage(WechatpayError):
     """A reply or a notification cannot be read: not JSON, not XML, a field absent or of another type, too large."""
 
 
+class BillMismatch(MalformedMessage):
+    """The summary row of a bill says something else than its rows add up to. `total` is the official name of what differs."""
+
+    def __init__(self, total: str, *, stated: str, found: str) -> None:
+        super().__init__(f"{total}: the summary says {stated[:40]}, the rows add up to {found}", hint="download the bill again; do not book it")
+        self.total = total
+        self.stated = stated
+        self.found = found
+
+
+class BillNotReady(WechatpayError):
+    """The bill of that day is still being made. `ready_at` is when to come back."""
+
+    def __init__(self, message: str, *, ready_at: datetime) -> None:
+        super().__init__(message, hint=f"come back at {ready_at.isoformat()}, or pass wait=True")
+        self.ready_at = ready_at
+
+
 class SignatureError(WechatpayError):
     """A reply or a notification is not proven to come from WeChat Pay. It carries no data.
 
@@ -164,12 +191,24 @@ class BadSignature(SignatureError):
     """The key is known and the signature does not fit: the body was changed, re-serialised, or the key is another's."""
 
 
+class BadHash(SignatureError):
+    """A downloaded file is not the one that was announced: cut, changed on the way, or another's. Nothing of it is kept."""
+
+
 class DecryptionError(WechatpayError):
     """A ciphertext does not open. `field` names it where it is a field of a reply."""
 
     def __init__(self, message: str, *, hint: str | None = None, field: str | None = None) -> None:
         super().__init__(message if field is None else f"{field}: {message}", hint=hint)
         self.field = field
+
+
+class LeaseLost(WechatpayError):
+    """The inbox gave the notification to another worker, because this one's lease had ended. Roll back; the other one acts."""
+
+    def __init__(self, id: str) -> None:  # noqa: A002 — the notification's own field name
+        super().__init__(f"notification {id}: the lease has ended and another worker took it", hint="roll back, or use a longer lease")
+        self.id = id
 
 
 class APIError(WechatpayError):
