@@ -1,0 +1,212 @@
+"""The signing middleware: signs each request as it leaves, and verifies each reply before anybody reads it.
+
+Usable alone on one's own client:
+
+    async with httpx.AsyncClient(auth=WechatpayAuth(merchant, StaticKeys(merchant.platform_keys))) as http:
+        await http.get("https://api.mch.weixin.qq.com/v3/…")
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from ipaddress import ip_address
+from typing import Final, Literal, NamedTuple, NoReturn
+
+import anyio.to_thread
+import httpx
+
+from wechatpay_async import catalog
+from wechatpay_async.crypto import rsa
+from wechatpay_async.errors import MalformedMessage, MissingSignature, RequestError, SignatureError
+from wechatpay_async.merchant import Merchant
+from wechatpay_async.platform_keys import KeySource
+from wechatpay_async.protocol import v3
+
+__all__ = ["ALLOWED_HOSTS", "SigningFacts", "WechatpayAuth", "is_loopback", "new_nonce"]
+
+#: WeChat Pay's hosts: no other host is ever signed for, loopback aside.
+ALLOWED_HOSTS: Final = frozenset(
+    {
+        "api.mch.weixin.qq.com",
+        "api2.mch.weixin.qq.com",
+        "api.wechatpay.cn",
+        "api2.wechatpay.cn",
+        "apihk.mch.weixin.qq.com",
+        "fraud.mch.weixin.qq.com",
+        "payapp.mch.weixin.qq.com",
+        "payapp.weixin.qq.com",
+    }
+)
+#: The largest reply that is read into memory, in bytes. Files are streamed and have no limit here.
+REPLY_LIMIT: Final = 16 * 1024 * 1024
+#: Where a request carries its `SigningFacts`, and where the middleware leaves the message that it signed.
+FACTS: Final = "wechatpay_facts"
+SIGNED_MESSAGE: Final = "wechatpay_signed_message"
+
+
+class SigningFacts(NamedTuple):
+    """What the middleware must know of a request beyond the request itself.
+
+    `signed_body` is what the signature covers where that is not the body (an upload's `meta`). `verify` says how the reply is trusted:
+    by its signature, or by nothing that a header could tell (files: by their hash, elsewhere).
+    """
+
+    signed_body: bytes | None = None
+    verify: Literal["signature", "unsigned"] = "signature"
+
+
+def new_nonce() -> str:
+    """32 characters of [0-9a-f]."""
+    return secrets.token_hex(16)
+
+
+class WechatpayAuth(httpx.Auth):
+    """`httpx.Auth` for APIv3, on an `AsyncClient`.
+
+    Every attempt gets a fresh nonce and timestamp. Replies with a 2xx status are verified on their raw bytes unless the catalogue says
+    that they are not signed; other replies are handed on as they are, since WeChat Pay does not sign them reliably.
+
+    Raises `RequestError` for a host that must not see a signature, and the `SignatureError`s.
+    """
+
+    def __init__(
+        self,
+        merchant: Merchant,
+        keys: KeySource,
+        *,
+        clock: Callable[[], float] = time.time,
+        nonce: Callable[[], str] = new_nonce,
+        verification: Literal["on", "dangerously off"] = "on",
+        allowed_hosts: frozenset[str] = ALLOWED_HOSTS,
+    ) -> None:
+        self._merchant = merchant
+        self._keys = keys
+        self._clock = clock
+        self._nonce = nonce
+        self._verification = verification
+        self._allowed_hosts = allowed_hosts
+        self._in_flight = 0
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:  # noqa: ARG002 — httpx's signature
+        """Refused: replies may need a platform key that has to be asked for."""
+        raise RequestError("WechatpayAuth signs for httpx.AsyncClient, not for httpx.Client")
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Sign, let httpx send, verify."""
+        check_host(request.url, self._allowed_hosts)
+        facts = request.extensions.get(FACTS) or _facts_of(request)
+        self._in_flight += 1
+        try:
+            await self.sign(request, facts)
+            response = yield request
+            if facts.verify == "signature" and response.is_success:
+                await self._verify(response)
+        finally:
+            self._in_flight -= 1
+
+    async def sign(self, request: httpx.Request, facts: SigningFacts) -> None:
+        """Put a fresh `Authorization` on the request, over exactly the target and the bytes that httpx will send."""
+        body = facts.signed_body if facts.signed_body is not None else await request.aread()
+        timestamp, nonce = int(self._clock()), self._nonce()
+        target = request.url.raw_path.decode("ascii")
+        message = v3.request_message(request.method, target, timestamp, nonce, body)
+        if self._in_flight > 1:
+            # Others are waiting for the loop: the signature (0.7 ms) is computed beside it, as `cryptography` lets go of the interpreter.
+            signature = await anyio.to_thread.run_sync(rsa.sign, self._merchant.private_key, message)
+        else:
+            signature = rsa.sign(self._merchant.private_key, message)
+        scheme, account = v3.SCHEME, self._merchant.mchid
+        if target.startswith(v3.BRAND_PREFIX):
+            scheme, account = v3.BRAND_SCHEME, self._brand_id()
+        request.headers["Authorization"] = v3.authorization(scheme, account, nonce, signature, timestamp, self._merchant.serial)
+        request.extensions[SIGNED_MESSAGE] = message
+        if v3.SERIAL_HEADER not in request.headers and (serial := self._keys.preferred_serial()):
+            request.headers[v3.SERIAL_HEADER] = serial
+
+    async def _verify(self, response: httpx.Response) -> None:
+        """Read the reply to its end and refuse it unless WeChat Pay signed it."""
+        if self._verification != "on":
+            return
+        await read_bounded(response)
+        try:
+            headers = v3.signature_headers(response.headers)
+            v3.check_timestamp(headers, self._clock())
+            key = self._keys.held(headers.serial) or await self._keys.find(headers.serial)
+            v3.check_signature(key.public_key, headers, response.content)
+        except SignatureError as error:
+            _complete(error, response)
+
+    def _brand_id(self) -> str:
+        if self._merchant.brand_id is None:
+            raise RequestError("brand_id is not set", hint='operations below "/brand/" are signed by a brand: Wechatpay(brand_id="…")')
+        return self._merchant.brand_id
+
+
+def check_host(url: httpx.URL, allowed_hosts: frozenset[str]) -> None:
+    """Refuse to sign for a host that is not WeChat Pay's. Raises `RequestError` before any header leaves."""
+    if url.userinfo:
+        raise RequestError("the URL carries user information before its host", hint="it may be made to look like another host")
+    if is_loopback(url.host) and url.scheme in ("http", "https"):
+        return
+    if url.scheme != "https":
+        raise RequestError(
+            f"{url.scheme}://{url.host}: only https is signed for", hint="plain http is for the sandbox on a loopback address"
+        )
+    if url.host not in allowed_hosts or url.port not in (None, 443):
+        raise RequestError(f"{url.host}: not a host of WeChat Pay", hint="set base_url= to call another one on purpose")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: `localhost`, 127.0.0.0/8, `::1`."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def read_bounded(response: httpx.Response, limit: int = REPLY_LIMIT) -> None:
+    """Read a reply into memory, but no more than `limit` bytes of it. Raises `MalformedMessage`."""
+    if response.is_stream_consumed:
+        return
+    if isinstance(response.stream, httpx.AsyncByteStream):
+        response.stream = _Bounded(response.stream, limit)
+    await response.aread()
+
+
+class _Bounded(httpx.AsyncByteStream):
+    """A stream that ends with an error where it passes a limit."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, limit: int) -> None:
+        self._stream = stream
+        self._left = limit
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise MalformedMessage("the reply is larger than this client reads", hint="files are streamed: node.stream(...)")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _facts_of(request: httpx.Request) -> SigningFacts:
+    """What the catalogue says of a request that somebody else built."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.startswith("multipart/form-data"):
+        raise RequestError("an upload signs its meta alone", hint=f"pass extensions={{{FACTS!r}: SigningFacts(signed_body=meta)}}")
+    found = catalog.match(request.method, request.url.raw_path.decode("ascii"))
+    return SigningFacts(verify="signature" if found is None or found[0].response_signed else "unsigned")
+
+
+def _complete(error: SignatureError, response: httpx.Response) -> NoReturn:
+    """Say which answer it was."""
+    error.request_id = response.headers.get(v3.REQUEST_ID_HEADER)
+    if isinstance(error, MissingSignature):
+        error.message = f"the {response.status_code} reply is {error.message}"
+    raise error

@@ -1,0 +1,83 @@
+"""WeChat Pay's own keys: which one verifies a reply, which one encrypts a field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from wechatpay_async.crypto.keys import PUBLIC_KEY_ID_PREFIX, PlatformKey
+from wechatpay_async.errors import ConfigError, UnknownSerial
+
+__all__ = ["KeySource", "StaticKeys", "preferred_key"]
+
+
+class KeySource(Protocol):
+    """Where the client and the notifications look for a platform key."""
+
+    def held(self, serial: str) -> PlatformKey | None:
+        """The key filed under `serial`, from memory alone."""
+        ...
+
+    async def find(self, serial: str) -> PlatformKey:
+        """The key filed under `serial`; may ask WeChat Pay once. Raises `UnknownSerial`."""
+        ...
+
+    async def for_encryption(self) -> PlatformKey:
+        """The key that sensitive fields are encrypted with. Raises `ConfigError` where there is none."""
+        ...
+
+    def preferred_serial(self) -> str | None:
+        """What to send as `Wechatpay-Serial`, so that the reply is signed with a key that is held; None while none is."""
+        ...
+
+
+class StaticKeys:
+    """The keys given when the client was made: a public key, certificates, or both while a merchant switches."""
+
+    def __init__(self, keys: Iterable[PlatformKey] = ()) -> None:
+        self._keys: Mapping[str, PlatformKey] = MappingProxyType({key.serial: key for key in keys})
+        self._preferred = preferred_key(self._keys.values())
+
+    def held(self, serial: str) -> PlatformKey | None:
+        """The key filed under `serial`, or None."""
+        return self._keys.get(serial)
+
+    async def find(self, serial: str) -> PlatformKey:
+        """The key filed under `serial`. Raises `UnknownSerial`."""
+        key = self._keys.get(serial)
+        if key is None:
+            raise unknown_serial(serial, self._keys)
+        return key
+
+    async def for_encryption(self) -> PlatformKey:
+        """The public key, or else the newest certificate. Raises `ConfigError` where none was given."""
+        if self._preferred is None:
+            raise ConfigError(
+                "certs", "sensitive fields need a platform key", hint='give certs={"PUB_KEY_ID_…": …} or platform_keys="auto"'
+            )
+        return self._preferred
+
+    def preferred_serial(self) -> str | None:
+        """The serial of the key that encrypts."""
+        return self._preferred.serial if self._preferred else None
+
+
+def preferred_key(keys: Iterable[PlatformKey]) -> PlatformKey | None:
+    """The public key where there is one (it replaces the certificates), or else the certificate that is valid from the latest time."""
+    newest: PlatformKey | None = None
+    for key in keys:
+        if key.not_before is None:
+            return key
+        if newest is None or newest.not_before is None or key.not_before > newest.not_before:
+            newest = key
+    return newest
+
+
+def unknown_serial(serial: str, held: Iterable[str]) -> UnknownSerial:
+    """The error for a serial that is not held, with the cure for its kind."""
+    if serial.startswith(PUBLIC_KEY_ID_PREFIX):
+        cure = "add this public key to certs=: merchant platform, API security, WeChat Pay public key"
+    else:
+        cure = 'a platform certificate: set platform_keys="auto", or add it to certs='
+    return UnknownSerial(f"signed with the key {serial[:64]!r}; held: {', '.join(held) or 'none'}", hint=cure, serial=serial)
