@@ -1,1 +1,59 @@
-"""The async Python SDK for the WeChat Pay OpenAPI."""
+"""The async Python SDK for the WeChat Pay OpenAPI, APIv3 and APIv2."""
+
+from __future__ import annotations
+
+from wechatpay_async._version import __version__
+from wechatpay_async.client import Wechatpay
+from wechatpay_async.errors import (
+    APIError,
+    AuthError,
+    BadSignature,
+    ConfigError,
+    Conflict,
+    DecryptionError,
+    InvalidData,
+    InvalidRequest,
+    MalformedMessage,
+    MissingSignature,
+    NotFound,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    RequestError,
+    ServerError,
+    SignatureError,
+    StaleTimestamp,
+    TransportError,
+    UnknownSerial,
+    ValidationWarning,
+    WechatpayError,
+)
+from wechatpay_async.response import Response
+
+__all__ = [
+    "APIError",
+    "AuthError",
+    "BadSignature",
+    "ConfigError",
+    "Conflict",
+    "DecryptionError",
+    "InvalidData",
+    "InvalidRequest",
+    "MalformedMessage",
+    "MissingSignature",
+    "NotFound",
+    "OutcomeUnknown",
+    "PermissionDenied",
+    "RateLimited",
+    "RequestError",
+    "Response",
+    "ServerError",
+    "SignatureError",
+    "StaleTimestamp",
+    "TransportError",
+    "UnknownSerial",
+    "ValidationWarning",
+    "Wechatpay",
+    "WechatpayError",
+    "__version__",
+]

@@ -1,0 +1,438 @@
+"""`Wechatpay`: one merchant's settings and connections, and the way of a call from its name to a verified answer."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, cast
+
+import httpx
+from cryptography import x509
+
+from wechatpay_async import catalog, chain
+from wechatpay_async._version import __version__
+from wechatpay_async.auth import (
+    ALLOWED_HOSTS,
+    FACTS,
+    SIGNED_MESSAGE,
+    SigningFacts,
+    WechatpayAuth,
+    check_host,
+    is_loopback,
+    new_nonce,
+    read_bounded,
+)
+from wechatpay_async.chain import NOT_GIVEN, Call, Node
+from wechatpay_async.crypto.keys import KeyText, PlatformKey, PlatformKeySource, PrivateKeySource
+from wechatpay_async.errors import ConfigError, NotFound, OutcomeUnknown, RequestError, TransportError
+from wechatpay_async.merchant import Merchant, load_merchant
+from wechatpay_async.payloads import Payloads
+from wechatpay_async.platform_keys import KeySource, StaticKeys
+from wechatpay_async.protocol import sensitive, v3
+from wechatpay_async.protocol.v2 import V2Request, build_request, read_reply
+from wechatpay_async.protocol.target import encode_query
+from wechatpay_async.response import Response
+from wechatpay_async.transport import DEFAULT_TIMEOUT, make_http_client
+
+if TYPE_CHECKING:
+    from wechatpay_async.api.v2 import V2
+    from wechatpay_async.api.v3 import V3
+
+__all__ = ["Validate", "Wechatpay"]
+
+Validate = Literal["off", "warn", "strict"]
+
+DEFAULT_BASE_URL: Final = "https://api.mch.weixin.qq.com"
+USER_AGENT: Final = f"wechatpay-async/{__version__} httpx/{httpx.__version__}"
+
+_READS = frozenset({"GET", "HEAD"})
+# These fail before the request has left, so nothing was executed, whatever the method.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
+_SUCCESS_CODES = frozenset({"SUCCESS", "OK", ""})
+_ENVIRONMENT: Mapping[str, str] = {
+    "WECHATPAY_MCHID": "mchid",
+    "WECHATPAY_SERIAL": "serial",
+    "WECHATPAY_PRIVATE_KEY": "private_key",
+    "WECHATPAY_PRIVATE_KEY_PASSWORD": "private_key_password",
+    "WECHATPAY_APIV3_KEY": "apiv3_key",
+    "WECHATPAY_SECRET": "secret",
+    "WECHATPAY_MERCHANT_CERT": "merchant_cert",
+    "WECHATPAY_BRAND_ID": "brand_id",
+    "WECHATPAY_BASE_URL": "base_url",
+    "WECHATPAY_VALIDATE": "validate",
+    "WECHATPAY_PLATFORM_KEYS": "platform_keys",
+}
+_PUBLIC_KEY_ID, _PUBLIC_KEY = "WECHATPAY_PUBLIC_KEY_ID", "WECHATPAY_PUBLIC_KEY"
+
+
+class Wechatpay:
+    """A merchant's client of the WeChat Pay OpenAPI.
+
+        async with Wechatpay(mchid=…, serial=…, private_key=…, certs={"PUB_KEY_ID_…": …}, apiv3_key=…) as wxpay:
+            response = await wxpay.v3.pay.transactions.native.post({...})
+            response.data["code_url"]
+
+    `mchid` is the merchant number (a partner's own), `serial` its API certificate's serial, `private_key` that certificate's key, `certs`
+    WeChat Pay's keys by public-key id or serial. Keys are paths, `file://…`, PEM, `private.pkcs8://…` or key objects. `apiv3_key` has 32
+    bytes and opens notifications and certificates, `secret` is the APIv2 key. `timeout` is in seconds. `clock` gives seconds.
+
+    Raises `ConfigError`, which names the setting and the cure, when the client is made.
+    """
+
+    def __init__(
+        self,
+        *,
+        mchid: str,
+        serial: str | None = None,
+        private_key: PrivateKeySource,
+        private_key_password: str | bytes | None = None,
+        certs: Mapping[str, PlatformKeySource] | None = None,
+        apiv3_key: str | bytes | None = None,
+        secret: str | bytes | None = None,
+        merchant_cert: KeyText | x509.Certificate | None = None,
+        brand_id: str | None = None,
+        base_url: str = DEFAULT_BASE_URL,
+        timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        validate: Validate = "warn",
+        platform_keys: KeySource | None = None,
+        transport: httpx.AsyncBaseTransport | str | None = None,
+        http_client: httpx.AsyncClient | None = None,
+        clock: Callable[[], float] = time.time,
+        dangerously_skip_verification: bool = False,
+    ) -> None:
+        self._merchant = load_merchant(
+            mchid=mchid,
+            serial=serial,
+            private_key=private_key,
+            private_key_password=private_key_password,
+            certs=certs,
+            apiv3_key=apiv3_key,
+            secret=secret,
+            merchant_cert=merchant_cert,
+            brand_id=brand_id,
+        )
+        self._base_url = _checked_base_url(base_url)
+        self._clock = clock
+        self._validate = _checked_choice("validate", validate, ("off", "warn", "strict"))
+        self._timeout = httpx.Timeout(timeout)
+        self._keys = _key_source(self._merchant, platform_keys)
+        if dangerously_skip_verification and not is_loopback(self._base_url.host):
+            raise ConfigError(
+                "dangerously_skip_verification",
+                "refused for a host other than this machine",
+                hint="it is for tests against a loopback address",
+            )
+        self._allowed_hosts = ALLOWED_HOSTS | {self._base_url.netloc.decode("ascii")}
+        self._auth = WechatpayAuth(
+            self._merchant,
+            self._keys,
+            clock=clock,
+            verification="dangerously off" if dangerously_skip_verification else "on",
+            allowed_hosts=self._allowed_hosts,
+        )
+        if transport is not None and http_client is not None:
+            raise ConfigError("transport", "given together with http_client", hint="give the transport to your own client")
+        self._borrowed = http_client is not None
+        self._http = http_client if http_client is not None else make_http_client(transport, self._timeout)
+        self.payloads = Payloads(
+            mchid=self._merchant.mchid,
+            private_key=self._merchant.private_key,
+            secret=self._merchant.secret,
+            clock=clock,
+            nonce=new_nonce,
+        )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> Self:
+        """A client from `WECHATPAY_MCHID`, `_SERIAL`, `_PRIVATE_KEY`, `_APIV3_KEY`, `_SECRET`, `_PUBLIC_KEY_ID` and `_PUBLIC_KEY`, ….
+
+        Keyword arguments win over the environment (`os.environ`, or the mapping given). Raises `ConfigError`.
+        """
+        return cls(**{**_settings_from(os.environ if environ is None else environ), **settings})
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections that this client made; a client that was passed in is only borrowed."""
+        if not self._borrowed:
+            await self._http.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Wechatpay mchid={self._merchant.mchid} base_url={self._base_url}>"
+
+    @property
+    def v3(self) -> V3:
+        """APIv3: `wxpay.v3.pay.transactions.native.post({...})`."""
+        return cast("V3", chain.root(self, "v3"))
+
+    @property
+    def v2(self) -> V2:
+        """APIv2: `wxpay.v2.pay.micropay.post({...})`."""
+        return cast("V2", chain.root(self, "v2"))
+
+    def chain(self, path: str) -> Node:
+        """A whole path, in which nothing is rewritten: `wxpay.chain("v3/pay/transactions/id/{transaction_id}")`. Raises `RequestError`."""
+        return chain.whole(self, path)
+
+    __getitem__ = chain
+
+    async def execute(self, call: Call) -> Response[Any]:
+        """Make one call: encode, sign and send, check, decode. The verbs of a chain come here."""
+        if call.api == "v2":
+            request, sent = self._encode_v2(call)
+            return self._decode_v2(call, sent, await self._send(call, request))
+        request = await self._encode(call)
+        return self._decode(call, await self._send(call, request))
+
+    @asynccontextmanager
+    async def open_stream(self, call: Call) -> AsyncGenerator[httpx.Response, None]:
+        """Make one call and hand out its body as it arrives; an error answer is raised before."""
+        request = await self._encode(call)
+        response = await self._attempt(call, request)
+        try:
+            if not response.is_success:
+                await read_bounded(response)
+                self._raise_error(call, response)
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _encode(self, call: Call) -> httpx.Request:
+        """The final bytes of an APIv3 request; nothing after this changes them."""
+        operation, data, params = call.operation, call.data, call.params
+        headers = self._headers(call)
+        if operation is not None and (key := await self._sealing_key(call, headers)) is not None:
+            headers[v3.SERIAL_HEADER] = key.serial
+            encryption = sensitive.oaep_encryption(key.public_key)
+            data = sensitive.seal(data, sensitive.body_plan(operation), encryption)
+            params = sensitive.seal_query(params, sensitive.query_plan(operation), encryption)
+        content = b"" if data is None else v3.encode_json(_mapping_or_list(data))
+        if content or call.method not in _READS:
+            headers.setdefault("Content-Type", "application/json")
+        facts = SigningFacts(verify="signature" if operation is None or operation.response_signed else "unsigned")
+        return self._request(call, encode_query(params), headers, content, facts)
+
+    def _encode_v2(self, call: Call) -> tuple[httpx.Request, V2Request]:
+        """The final bytes of an APIv2 request, which carries its signature among its fields."""
+        if self._merchant.secret is None:
+            raise ConfigError("secret", "missing", hint="APIv2 operations are signed with the APIv2 key")
+        fields = {**call.params, **_v2_fields(call.data)}
+        built = build_request(
+            call.operation,
+            fields,
+            mchid=self._merchant.mchid,
+            secret=self._merchant.secret.encode(),
+            nonce=new_nonce(),
+            method=call.method,
+        )
+        headers = self._headers(call)
+        headers["Accept"] = "*/*"
+        if built.content_type is not None:
+            headers["Content-Type"] = built.content_type
+        return self._request(call, encode_query(built.query), headers, built.body, None), built
+
+    def _headers(self, call: Call) -> httpx.Headers:
+        headers = httpx.Headers({"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT})
+        for name, value in call.headers.items():
+            if name.lower() in _OWN_HEADERS:
+                raise RequestError(f"the header {name} is this client's own", hint="it follows from the settings and the body")
+            headers[name] = value
+        return headers
+
+    async def _sealing_key(self, call: Call, headers: httpx.Headers) -> PlatformKey | None:
+        """The platform key for this call's sensitive fields; None where it sends none."""
+        operation = call.operation
+        if operation is None:
+            return None
+        plans = ((call.data, sensitive.body_plan(operation)), (call.params, sensitive.query_plan(operation)))
+        if not any(sensitive.count(data, plan) for data, plan in plans):
+            return None
+        chosen = headers.get(v3.SERIAL_HEADER)
+        return await self._keys.find(chosen) if chosen else await self._keys.for_encryption()
+
+    def _request(self, call: Call, query: str, headers: httpx.Headers, content: bytes, facts: SigningFacts | None) -> httpx.Request:
+        url = self._base_for(call).copy_with(raw_path=(f"{call.path}?{query}" if query else call.path).encode("ascii"))
+        check_host(url, self._allowed_hosts)
+        timeout = self._timeout if call.timeout is NOT_GIVEN else httpx.Timeout(call.timeout)
+        extensions = {"timeout": timeout.as_dict(), FACTS: facts}
+        return httpx.Request(call.method, url, headers=headers, content=content, extensions=extensions)
+
+    def _base_for(self, call: Call) -> httpx.URL:
+        """The catalogue's host for the few operations that have one of their own; a sandbox on this machine serves them all."""
+        own = call.operation.base_url if call.operation is not None else None
+        return self._base_url if own is None or is_loopback(self._base_url.host) else httpx.URL(own)
+
+    async def _send(self, call: Call, request: httpx.Request) -> httpx.Response:
+        """The whole answer to a call, read into memory within bounds."""
+        response = await self._attempt(call, request)
+        try:
+            await read_bounded(response)
+        except httpx.TransportError as error:
+            _raise_transport_error(call, error)
+        finally:
+            await response.aclose()
+        return response
+
+    async def _attempt(self, call: Call, request: httpx.Request) -> httpx.Response:
+        """Sign, send and verify once; the body may still be unread."""
+        auth = self._auth if call.api == "v3" else None
+        try:
+            return await self._http.send(request, stream=True, auth=auth, follow_redirects=False)
+        except httpx.TransportError as error:
+            _raise_transport_error(call, error)
+
+    def _decode(self, call: Call, response: httpx.Response) -> Response[Any]:
+        """The verified data of an answer, its sensitive fields opened; or the error that it stands for."""
+        if not response.is_success:
+            self._raise_error(call, response)
+        body, operation = response.content, call.operation
+        if not body:
+            data: Any = None
+        elif (operation is not None and operation.download) or not _is_json(response):
+            data = body
+        else:
+            data = v3.decode_json(body)
+            if _is_error_envelope(data, operation):
+                self._raise_error(call, response)
+            if operation is not None and (plan := sensitive.answer_plan(operation, response.status_code)) is not None:
+                data = sensitive.unseal(data, plan, sensitive.oaep_decryption(self._merchant.private_key))
+        return Response(data, response, response.status_code, response.headers.get(v3.REQUEST_ID_HEADER))
+
+    def _decode_v2(self, call: Call, sent: V2Request, response: httpx.Response) -> Response[Any]:
+        """The checked values of an APIv2 answer."""
+        assert self._merchant.secret is not None  # noqa: S101 — `_encode_v2` has refused the call without it
+        data = read_reply(
+            call.operation,
+            response.headers,
+            response.content,
+            mchid=self._merchant.mchid,
+            secret=self._merchant.secret.encode(),
+            appid=sent.appid,
+            status=response.status_code,
+        )
+        return Response(data, response, response.status_code, response.headers.get(v3.REQUEST_ID_HEADER))
+
+    def _raise_error(self, call: Call, response: httpx.Response) -> NoReturn:
+        signed = response.request.extensions.get(SIGNED_MESSAGE)
+        error = v3.api_error(response.status_code, response.headers, response.content, signed_message=signed)
+        if response.has_redirect_location:
+            error.hint = "redirects are not followed: a signature must not travel to another address"
+        elif isinstance(error, NotFound) and call.operation is None:
+            error.hint = _did_you_mean(call) or error.hint
+        raise error
+
+
+_OWN_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "accept-encoding"})
+
+
+def _settings_from(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings in the environment. A name that is nearly one of them is an error, not a setting that is silently left out."""
+    settings: dict[str, Any] = {setting: environ[name] for name, setting in _ENVIRONMENT.items() if environ.get(name)}
+    known = [*_ENVIRONMENT, _PUBLIC_KEY_ID, _PUBLIC_KEY]
+    for name in environ:
+        if name.startswith("WECHATPAY_") and name not in known and (near := difflib.get_close_matches(name, known, 1, 0.9)):
+            raise ConfigError(name, "unknown variable", hint=f"did you mean {near[0]}?")
+    key_id, key = environ.get(_PUBLIC_KEY_ID), environ.get(_PUBLIC_KEY)
+    if bool(key_id) != bool(key):
+        missing = _PUBLIC_KEY if key_id else _PUBLIC_KEY_ID
+        raise ConfigError(missing, "missing", hint=f"{_PUBLIC_KEY_ID} and {_PUBLIC_KEY} go together")
+    if key_id:
+        settings["certs"] = {key_id: key}
+    for name, setting in (("WECHATPAY_MCHID", "mchid"), ("WECHATPAY_PRIVATE_KEY", "private_key")):
+        if setting not in settings:
+            raise ConfigError(name, "missing from the environment")
+    return settings
+
+
+def _checked_base_url(base_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ConfigError("base_url", f"not a URL: {error}") from None
+    if url.scheme not in ("https", "http") or not url.host:
+        raise ConfigError("base_url", "expected https://host", hint=DEFAULT_BASE_URL)
+    if url.scheme == "http" and not is_loopback(url.host):
+        raise ConfigError("base_url", "plain http is for this machine alone", hint="use https://")
+    if url.userinfo or url.query or url.fragment or url.path not in ("", "/"):
+        raise ConfigError("base_url", "has more than a host and a port", hint="the path is part of the signature and comes from the chain")
+    return url
+
+
+def _checked_choice(parameter: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        near = difflib.get_close_matches(value, choices, 1)
+        raise ConfigError(
+            parameter, f"unknown value {value!r}", hint=f"did you mean {near[0]!r}?" if near else f"one of {', '.join(choices)}"
+        )
+    return value
+
+
+def _key_source(merchant: Merchant, source: KeySource | None) -> KeySource:
+    if source is not None:
+        return source
+    if not merchant.platform_keys and merchant.secret is None:
+        raise ConfigError(
+            "certs",
+            "missing: no reply could be verified",
+            hint='certs={"PUB_KEY_ID_…": "pub_key.pem"}, or platform_keys="auto" with apiv3_key',
+        )
+    return StaticKeys(merchant.platform_keys)
+
+
+def _mapping_or_list(data: Any) -> Any:
+    """A body as `json` takes it. Raises `RequestError` that says how to make one from what came."""
+    if isinstance(data, (dict, list, tuple)):
+        return cast("object", data)
+    if isinstance(data, Mapping):
+        return dict(cast("Mapping[str, Any]", data))
+    cure = "model.model_dump(exclude_none=True)" if hasattr(data, "model_dump") else "a dict: the client makes the JSON itself"
+    raise RequestError(f"the body: expected a mapping, got {type(data).__name__}", hint=cure)
+
+
+def _v2_fields(data: Any) -> Mapping[str, Any]:
+    if data is None:
+        return {}
+    if not isinstance(data, Mapping):
+        raise RequestError(f"the body: expected a mapping, got {type(data).__name__}", hint="a dict of the XML's fields")
+    return cast("Mapping[str, Any]", data)
+
+
+def _is_json(response: httpx.Response) -> bool:
+    content_type = response.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    return content_type == "application/json" or content_type.endswith("+json") or response.content[:1] in (b"{", b"[")
+
+
+def _is_error_envelope(data: Any, operation: catalog.Operation | None) -> bool:
+    """Whether a 2xx carries an error all the same. An operation whose answer has a `code` of its own is left alone."""
+    if not isinstance(data, dict):
+        return False
+    envelope = cast("dict[str, Any]", data)
+    if not isinstance(envelope.get("code"), str) or "message" not in envelope or envelope["code"].upper() in _SUCCESS_CODES:
+        return False
+    documented = cast("Mapping[str, Any]", (operation.responses.get("200") if operation is not None else None) or {})
+    return "code" not in documented.get("properties", {})
+
+
+def _raise_transport_error(call: Call, error: httpx.TransportError) -> NoReturn:
+    """Tell a call that was surely not executed from one whose outcome nobody knows."""
+    cause = f"{call.name}: {type(error).__name__}{f': {error}' if str(error) else ''}"
+    if call.method in _READS or isinstance(error, _NOT_SENT):
+        raise TransportError(cause, hint="nothing was executed: the call can be repeated") from error
+    raise OutcomeUnknown(
+        cause, hint="it may have been executed: query by its business number, or repeat with the same number and the same body"
+    ) from error
+
+
+def _did_you_mean(call: Call) -> str | None:
+    """The documented paths that are nearest to one that WeChat Pay does not know."""
+    paths = {operation.path for operation in catalog.operations() if operation.api == call.api and operation.method == call.method}
+    near = difflib.get_close_matches(call.template, paths, 3, 0.75)
+    return f"not in the catalogue; did you mean {' or '.join(near)}?" if near else None
