@@ -33,8 +33,8 @@ from wechatpay_async.merchant import Merchant, load_merchant
 from wechatpay_async.payloads import Payloads
 from wechatpay_async.platform_keys import KeySource, StaticKeys
 from wechatpay_async.protocol import sensitive, v3
-from wechatpay_async.protocol.v2 import V2Request, build_request, read_reply
 from wechatpay_async.protocol.target import encode_query
+from wechatpay_async.protocol.v2 import V2Request, build_request, read_reply
 from wechatpay_async.response import Response
 from wechatpay_async.transport import DEFAULT_TIMEOUT, make_http_client
 
