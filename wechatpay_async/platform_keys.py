@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
@@ -38,6 +38,11 @@ class StaticKeys:
     def __init__(self, keys: Iterable[PlatformKey] = ()) -> None:
         self._keys: Mapping[str, PlatformKey] = MappingProxyType({key.serial: key for key in keys})
         self._preferred = preferred_key(self._keys.values())
+
+    @property
+    def fixed_serials(self) -> Collection[str]:
+        """Every serial that is held: this source never learns another."""
+        return self._keys.keys()
 
     def held(self, serial: str) -> PlatformKey | None:
         """The key filed under `serial`, or None."""

@@ -93,7 +93,7 @@ def reply_message(timestamp: str, nonce: str, body: bytes) -> bytes:
 
     Source: https://pay.weixin.qq.com/doc/v3/merchant/4013053249
     """
-    return f"{timestamp}\n{nonce}\n".encode() + body + b"\n"
+    return f"{timestamp}\n{nonce}\n".encode("utf-8", "surrogatepass") + body + b"\n"
 
 
 def authorization(scheme: str, account: str, nonce: str, signature: str, timestamp: int | str, serial: str) -> str:
@@ -227,7 +227,8 @@ def decrypt_resource(resource: Mapping[str, Any], apiv3_key: bytes) -> bytes:
             raise MalformedMessage(f"resource.{name}: expected text, got {type(value).__name__}")
         fields.append(value)
     nonce, ciphertext, associated_data = fields
-    return aes.gcm_decrypt(apiv3_key, nonce.encode(), ciphertext, associated_data.encode())
+    # A JSON string can hold half a surrogate pair; that is a wrong nonce, not a crash.
+    return aes.gcm_decrypt(apiv3_key, nonce.encode("utf-8", "surrogatepass"), ciphertext, associated_data.encode("utf-8", "surrogatepass"))
 
 
 def _refuse(value: object, path: str) -> None:
