@@ -14,7 +14,7 @@ RESULT = Path(__file__).parent.parent / "docs" / "benchmarks.json"
 
 def main() -> None:
     """Print each figure as it comes, and keep them all."""
-    figures = []
+    figures: list[dict[str, object]] = []
     for benchmark in [import_time]:
         figure = benchmark()
         print(figure.line(), flush=True)
