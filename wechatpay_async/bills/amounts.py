@@ -11,6 +11,7 @@ MICRO_PER_FEN = 10_000
 _DECIMALS = 6
 # How a column ends its values, seen with every digit as a 0: orders have two decimals, fees of older bills five.
 _ENDINGS = {2: b".00\n", 5: b".00000\n"}
+_SCALES = {2: 10_000, 5: 10}
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 
 
@@ -29,7 +30,7 @@ def micro_yuan(text: str) -> int:
     plain = len(number) - len(number.lstrip("+-")) <= 1 and (whole or decimals) and digits.isascii() and (whole + decimals + "0").isdigit()
     if not plain or len(significant) > _DECIMALS:
         raise MalformedMessage(f"a bill holds {text[:40]!r} where an amount in yuan is due")
-    return sign * int(digits) * 10 ** (_DECIMALS - len(significant))
+    return sign * int(digits.ljust(len(whole or "0") + _DECIMALS, "0"))
 
 
 def fen(text: str) -> int:
@@ -63,7 +64,7 @@ def sum_micro(values: list[str]) -> int:
     decimals = _decimals_alike(column, len(values))
     if decimals is None:
         return sum(map(micro_yuan, values))
-    return sum(map(int, column.replace(".", "").split("\n"))) * 10 ** (_DECIMALS - decimals)
+    return sum(map(int, column.replace(".", "").split("\n"))) * _SCALES[decimals]
 
 
 def _decimals_alike(column: str, count: int) -> int | None:

@@ -13,7 +13,7 @@ __all__ = ["CHUNK", "BillParser", "read_rows"]
 
 R = TypeVar("R", bound=Row)
 
-#: What to feed at a time, in bytes: small enough for the processor's cache (four times as much takes a third longer) and for the event loop.
+#: What to feed at a time, in bytes: small enough for the processor's cache (four times as much takes a third longer) and the event loop.
 CHUNK = 65_536
 
 _LONGEST_LINE = 1_000_000

@@ -53,7 +53,8 @@ class Columns(dict[str, int]):
 class Row(Mapping[str, str]):
     """One row, a mapping of the header's names to text with the escapes undone, with typed readers beside it.
 
-    `written` are its values without their back-ticks, escapes still in place. Columns that this package does not know are there under their own names.
+    `written` are its values without their back-ticks, escapes still in place.
+    Columns that this package does not know are there under their own names.
     """
 
     __slots__ = ("_columns", "_untidy_line", "written")
