@@ -205,7 +205,7 @@ def error_envelope(body: bytes) -> dict[str, Any]:
 def decode_json(body: bytes) -> Any:
     """The value of a JSON body. Raises `MalformedMessage`."""
     try:
-        return json.loads(body)
+        return json.loads(body.decode())  # the protocol says UTF-8, so there is nothing to guess
     except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"the body is no JSON: {type(error).__name__}, {len(body)} bytes") from None
 
