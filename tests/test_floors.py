@@ -16,7 +16,7 @@ FLOORS = [
     {"crypto", "response"},
     {"catalog"},
     {"protocol"},
-    {"chain", "payloads", "notifications", "bills", "merchant"},
+    {"chain", "payloads", "notifications", "bills", "merchant", "key_stores"},
     {"platform_keys", "retry", "inbox", "reconcile"},
     {"auth", "transport", "uploads", "downloads"},
     {"client", "flows"},

@@ -9,22 +9,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NotRequired, TypeAlias
+from typing import Literal, NotRequired
 from urllib.parse import quote, urlencode
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from wechatpay_async.crypto.digests import hmac_sha256_hex, md5_hex
 from wechatpay_async.crypto.rsa import sign as rsa_sign
 from wechatpay_async.errors import ConfigError, InvalidData
+from wechatpay_async.protocol import v2
 
 # pydantic, and so FastAPI, takes the standard library's TypedDict as a response model from Python 3.12 on only.
 if sys.version_info >= (3, 12):
     from typing import TypedDict
 else:
     from typing_extensions import TypedDict
-
-V2SignType: TypeAlias = Literal["MD5", "HMAC-SHA256"]
 
 _MOST_COUPONS = 10
 _COUPON_PAGE = "https://action.weixin.qq.com/busifavor/getcouponinfo"
@@ -196,7 +194,7 @@ def with_redirect_url(h5_url: str, redirect_url: str) -> str:
     return f"{h5_url}{'&' if '?' in h5_url else '?'}redirect_url={quote(redirect_url, safe='')}"
 
 
-def v2_jsapi(*, appid: str, prepay_id: str, secret: bytes, timestamp: int, nonce: str, sign_type: V2SignType = "MD5") -> JsapiPayload:
+def v2_jsapi(*, appid: str, prepay_id: str, secret: bytes, timestamp: int, nonce: str, sign_type: v2.SignType = "MD5") -> JsapiPayload:
     """APIv2, a page inside WeChat or a mini-program. `sign_type` is the one that the order was made with.
 
     https://pay.weixin.qq.com/doc/v2/merchant/4011935213
@@ -215,7 +213,7 @@ def v2_jsapi(*, appid: str, prepay_id: str, secret: bytes, timestamp: int, nonce
 
 
 def v2_app(
-    *, appid: str, partnerid: str, prepay_id: str, secret: bytes, timestamp: int, nonce: str, sign_type: V2SignType = "MD5"
+    *, appid: str, partnerid: str, prepay_id: str, secret: bytes, timestamp: int, nonce: str, sign_type: v2.SignType = "MD5"
 ) -> AppPayload:
     """APIv2, an app. `sign_type` is the one that the order was made with.
 
@@ -430,7 +428,7 @@ class Payloads:
         """
         return with_redirect_url(h5_url, redirect_url)
 
-    def v2_jsapi(self, *, appid: str, prepay_id: str, sign_type: V2SignType = "MD5") -> JsapiPayload:
+    def v2_jsapi(self, *, appid: str, prepay_id: str, sign_type: v2.SignType = "MD5") -> JsapiPayload:
         """APIv2, a page inside WeChat. `sign_type` is the one that the order was made with.
 
         Raises `ConfigError` without `secret`, `InvalidData`. https://pay.weixin.qq.com/doc/v2/merchant/4011935213
@@ -444,11 +442,11 @@ class Payloads:
             sign_type=sign_type,
         )
 
-    def v2_mini_program(self, *, appid: str, prepay_id: str, sign_type: V2SignType = "MD5") -> JsapiPayload:
+    def v2_mini_program(self, *, appid: str, prepay_id: str, sign_type: v2.SignType = "MD5") -> JsapiPayload:
         """APIv2, a mini-program: the payload of `v2_jsapi`, with the mini-program's `appid`."""
         return self.v2_jsapi(appid=appid, prepay_id=prepay_id, sign_type=sign_type)
 
-    def v2_app(self, *, appid: str, prepay_id: str, partnerid: str | None = None, sign_type: V2SignType = "MD5") -> AppPayload:
+    def v2_app(self, *, appid: str, prepay_id: str, partnerid: str | None = None, sign_type: v2.SignType = "MD5") -> AppPayload:
         """APIv2, an app. `partnerid` is this merchant unless given.
 
         Raises `ConfigError` without `secret`, `InvalidData`. https://pay.weixin.qq.com/doc/v2/merchant/4011937148
@@ -601,12 +599,7 @@ def _query(fields: Mapping[str, str]) -> str:
     return urlencode(fields, quote_via=quote, safe="")
 
 
-def _v2_signature(fields: Mapping[str, str], secret: bytes, sign_type: V2SignType) -> str:
-    """The APIv2 signature: the fields that have a value, sorted by name, with the key behind them; upper case."""
-    pairs = "&".join(f"{name}={value}" for name, value in sorted(fields.items()) if value)
-    text = f"{pairs}&key=".encode() + secret
-    if sign_type == "HMAC-SHA256":
-        return hmac_sha256_hex(secret, text).upper()
-    if sign_type == "MD5":
-        return md5_hex(text).upper()
-    raise InvalidData("sign_type", f"expected MD5 or HMAC-SHA256, got {sign_type!r}")
+def _v2_signature(fields: Mapping[str, str], secret: bytes, sign_type: v2.SignType) -> str:
+    if sign_type not in v2.SIGN_TYPES:
+        raise InvalidData("sign_type", f"expected MD5 or HMAC-SHA256, got {sign_type!r}")
+    return v2.sign(fields, secret, sign_type)
