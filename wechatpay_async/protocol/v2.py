@@ -47,7 +47,7 @@ APPID_NAMES: Final = ("appid", "combine_appid", "wxappid", "mch_appid")
 
 _HMAC_DIGITS: Final = 64
 _KEPT_BODY: Final = 4096
-_HIGHEST_NUMBER: Final = 999
+_NUMBER_DIGITS: Final = 3
 # What WeCom's own signature covers. Source: https://developer.work.weixin.qq.com/document/path/90281
 _WORKWX_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "/mmpaymkttransfers/sendworkwxredpack": (
@@ -132,7 +132,10 @@ _HINTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class V2Request:
-    """What goes on the wire for one call: exactly one of `body` (POST), `query` (GET) and `form` (the text parts of an upload)."""
+    """What goes on the wire for one call: the fields are in `body` (POST), `query` (GET) or `form` (the text parts of an upload).
+
+    A POST has a `query` beside its body where the facts document one; nothing of that is signed.
+    """
 
     body: bytes = field(default=b"", repr=False)
     query: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
@@ -217,7 +220,9 @@ def build_request(
     Raises `InvalidData` and `RequestError`, before anything is sent.
     """
     facts = _request_facts(operation)
-    fields = {name: text for name, value in data.items() if name != "sign" and (text := _text(name, value))}
+    beside = _unsigned_query(operation, facts)
+    query = {name: _text(name, data[name]) for name in beside if name in data}
+    fields = {name: text for name, value in data.items() if name not in query and name != "sign" and (text := _text(name, value))}
     _add_merchant_number(fields, facts, mchid)
     if (operation is None or operation.nonce) and (not facts or "nonce_str" in facts):
         fields.setdefault("nonce_str", nonce)
@@ -231,7 +236,7 @@ def build_request(
         return V2Request(query=fields, appid=appid)
     if operation is not None and operation.is_upload:
         return V2Request(form=fields, appid=appid)
-    return V2Request(body=xml.build("xml", fields), content_type=CONTENT_TYPE, appid=appid)
+    return V2Request(body=xml.build("xml", fields), query=query, content_type=CONTENT_TYPE, appid=appid)
 
 
 def read_reply(
@@ -247,7 +252,7 @@ def read_reply(
     """The checked values of a reply: a dict (XML, JSON), bytes (a bill, a page), `None` (nothing documented, nothing came).
 
     The server's error is looked for first, then the signature is verified unless the facts say that there is none, then the reply must be
-    about this merchant and this `appid`. Integers and booleans are converted where the facts say so.
+    about this merchant and this `appid`. The values of XML are text, as they came; an element that the facts call a list is a list.
     Raises `APIError` and its subclasses, `SignatureError` and its subclasses, `MalformedMessage`.
     """
     documented = _reply_schema(operation)
@@ -265,7 +270,7 @@ def read_reply(
     if _is_signed(operation):
         check_sign(values, secret)
     _check_addressee(values, mchid, appid)
-    return _typed(values, documented) if documented else values
+    return _shaped(values, documented) if documented else values
 
 
 def fold_numbered(values: Mapping[str, Any], operation: Operation) -> dict[str, Any]:
@@ -299,6 +304,13 @@ def _request_facts(operation: Operation | None) -> Mapping[str, Fact]:
     if operation.is_upload:
         return {parameter["name"]: parameter for parameter in operation.form}
     return _properties(operation.body)
+
+
+def _unsigned_query(operation: Operation | None, facts: Mapping[str, Fact]) -> list[str]:
+    """The names of the query that a POST has beside its body."""
+    if operation is None or operation.method == "GET":
+        return []
+    return [parameter["name"] for parameter in operation.query_params if parameter["name"] not in facts]
 
 
 def _required(operation: Operation | None, name: str) -> bool:
@@ -479,49 +491,27 @@ def _check_addressee(values: Mapping[str, Any], mchid: str, appid: str | None) -
             raise SignatureError(f"{name}: the message is about another appid than {appid}")
 
 
-def _typed(values: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+def _shaped(values: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """The same values with a list wherever the facts know one: an element that stands once does not look repeated."""
     documented = _properties(schema)
-    return {name: _converted(value, _fact_of(name, documented)) for name, value in values.items()}
+    return {name: _shape(value, documented.get(name)) for name, value in values.items()}
 
 
-def _fact_of(name: str, documented: Mapping[str, Schema]) -> Schema | None:
-    fact = documented.get(name)
-    if fact is not None or not name[-1:].isdigit():
-        return fact
-    base, _ = _number_at_end(name)
-    outer, _ = _number_at_end(base)
-    return documented.get(f"{base}_$n") or documented.get(f"{outer}_$n_$m")
-
-
-def _converted(value: Any, fact: Schema | None) -> Any:
-    """The value as the facts type it; what does not fit stays text, since it is WeChat Pay that is right."""
+def _shape(value: object, fact: Schema | None) -> object:
     kind = fact.get("type") if fact else None
-    if fact is None or kind == "string":
-        return value
-    if kind == "array":
-        items: list[Any] = value if isinstance(value, list) else [value]  # a single one looks like no repetition
-        return [_converted(item, fact.get("items")) for item in items]
-    if isinstance(value, dict):
-        return _typed(cast("dict[str, Any]", value), fact)
-    if not isinstance(value, str):
-        return value
-    if kind == "boolean":
-        return {"true": True, "false": False}.get(value.lower(), value)
-    return int(value) if kind in ("integer", "number") and _is_canonical(value) else value
-
-
-def _is_canonical(text: str) -> bool:
-    """Whether the text is the one decimal form of its integer: no sign but minus, no leading zero, no other script's digits."""
-    digits = text.removeprefix("-")
-    return digits.isascii() and digits.isdecimal() and len(digits) < 19 and text != "-0" and (digits[0] != "0" or digits == "0")
+    if fact is not None and kind == "array":
+        items = cast("list[object]", value) if isinstance(value, list) else [value] if value else []
+        return [_shape(item, fact.get("items")) for item in items]
+    if fact is not None and kind == "object":
+        return _shaped(cast("dict[str, Any]", value), fact) if isinstance(value, dict) else value or {}
+    return value
 
 
 def _number_at_end(name: str) -> tuple[str, int | None]:
     """`coupon_id_0` in its two parts; a number is `None` where there is none or a list of that length would be absurd."""
     base, separator, digits = name.rpartition("_")
-    if separator and _is_canonical(digits) and 0 <= int(digits) <= _HIGHEST_NUMBER:
-        return base, int(digits)
-    return name, None
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= _NUMBER_DIGITS and (digits == "0" or digits[0] != "0")
+    return (base, int(digits)) if separator and is_number else (name, None)
 
 
 def _extended(items: list[Any], index: int) -> list[Any]:

@@ -17,7 +17,7 @@ from wechatpay_async.errors import InvalidData, MalformedMessage
 Value: TypeAlias = "str | dict[str, Value] | list[Value]"
 
 #: Bytes of a document. The longest real ones (a refund query with 50 refunds) have some tens of kilobytes.
-MAX_BYTES: Final = 1 << 20
+MAX_BYTES: Final = 1 << 19
 #: Elements inside one another, the root counted. Real messages have up to four.
 MAX_DEPTH: Final = 16
 #: Elements in a document. A refund query with 50 refunds and their coupons has some 2,000.
@@ -49,7 +49,11 @@ def parse(document: bytes) -> tuple[str, Value]:
     """
     if len(document) > MAX_BYTES:
         raise MalformedMessage(f"the XML has {len(document)} bytes; {MAX_BYTES} are the limit")
-    return _Reader(_to_utf8(document)).read()
+    utf8 = _to_utf8(document)
+    if b"\0" in utf8:
+        # expat takes UTF-16 without a byte order mark for UTF-16, whatever encoding it is given.
+        raise MalformedMessage("the XML has a null character")
+    return _Reader(utf8).read()
 
 
 def build(root: str, value: object) -> bytes:
