@@ -19,7 +19,7 @@ FLOORS = [
     {"chain", "payloads", "notifications", "bills", "merchant", "key_stores"},
     {"platform_keys", "retry", "inbox", "reconcile"},
     {"auth", "transport", "uploads", "downloads"},
-    {"client", "flows"},
+    {"client", "flows", "deliveries"},
     {"fastapi", "cli", "sandbox"},
 ]
 LEVEL = {part: level for level, parts in enumerate(FLOORS) for part in parts}

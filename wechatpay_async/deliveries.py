@@ -1,0 +1,206 @@
+"""A delivery, from raw request to answer: verified, claimed, handled, settled. Any server can call `Dispatcher.handle`."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import warnings
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol, TypeAlias, TypeVar, cast
+
+import anyio
+
+from wechatpay_async import catalog
+from wechatpay_async.errors import (
+    ConfigError,
+    MalformedMessage,
+    RequestError,
+    SignatureError,
+    TransportError,
+    ValidationWarning,
+    WechatpayError,
+)
+from wechatpay_async.inbox import Claim, Held, Inbox
+from wechatpay_async.notifications import QUESTIONS, Answer, Notification, Notifications, fail
+
+__all__ = ["DEFAULT_BUDGET", "Dispatcher", "Handler", "Handlers", "Parse", "deliver"]
+
+_log = logging.getLogger("wechatpay_async.deliveries")
+
+#: Seconds for one delivery; the sender waits 5 s (https://pay.weixin.qq.com/doc/v3/merchant/4012791861).
+DEFAULT_BUDGET: Final = 4.0
+# What is left for the way back, when a question is answered within the time that its own page gives.
+_SHARE_OF_A_QUESTION = 0.8
+
+#: What acts on a notification. None means `notification.ack()`.
+Handler: TypeAlias = Callable[[Notification], Awaitable[Answer | None]]
+_AnyHandler = TypeVar("_AnyHandler", bound=Callable[..., object])
+
+
+class Parse(Protocol):
+    """`Notifications.parse`, or something that does as much."""
+
+    async def __call__(self, headers: Mapping[str, str], body: bytes, /) -> Notification:
+        """The verified notification, or an error of this package."""
+        ...
+
+
+async def deliver(
+    parse: Parse,
+    headers: Mapping[str, str],
+    body: bytes,
+    handler_for: Callable[[Notification], Handler | None],
+    *,
+    inbox: Inbox | None,
+    budget: float = DEFAULT_BUDGET,
+) -> Answer:
+    """Verify one delivery, let its handler act once, and say what to answer. Raises nothing but cancellation.
+
+    `handler_for` picks who acts; None makes the answer a failure, so that the event is not lost.
+    Without an `inbox` a repeated delivery is handled again.
+    """
+    try:
+        notification = await parse(headers, body)
+    except WechatpayError as error:
+        return _refuse(error)
+    handler = handler_for(notification)
+    if handler is None:
+        _log.warning("nobody handles %s; it stays with WeChat Pay for now", notification.event_type)
+        return notification.fail(f"no handler for {notification.event_type}", status=501)
+    question = QUESTIONS.get(notification.event_type)
+    if question is not None:
+        # A question is asked again because the last answer did not arrive: it is answered afresh, never from the inbox.
+        return await _call(handler, notification, min(budget, question.seconds * _SHARE_OF_A_QUESTION))
+    if inbox is None:
+        return await _call(handler, notification, budget)
+    return await _claim_and_call(handler, notification, inbox, budget)
+
+
+async def _claim_and_call(handler: Handler, notification: Notification, inbox: Inbox, budget: float) -> Answer:
+    try:
+        claim = await inbox.claim(notification.id)
+    except Exception:  # noqa: BLE001 — whatever database driver is below, its errors mean the same: nobody may act without a claim
+        _log.exception("the inbox cannot be reached; %r is asked for again", notification)
+        return notification.fail("the inbox cannot be reached", status=503)
+    if not isinstance(claim, Claim):
+        done = claim is Held.DONE
+        return notification.ack() if done else notification.fail("being handled by another worker", status=503)
+    answer, settled = Answer(500), False
+    try:
+        answer = await _call(handler, notification, budget)
+    finally:
+        # Also when this task is being cancelled: the next delivery should not have to wait for the lease.
+        with anyio.CancelScope(shield=True):
+            settled = await _settle(inbox, claim, accepted=answer.accepted)
+    return answer if settled else notification.fail("the outcome could not be written down", status=503)
+
+
+async def _settle(inbox: Inbox, claim: Claim, *, accepted: bool) -> bool:
+    try:
+        if not accepted:
+            await inbox.release(claim)
+        elif not await inbox.done(claim):
+            _log.warning("notification %s took longer than its lease, and another worker took it, too", claim.id)
+    except Exception:  # noqa: BLE001 — as above
+        _log.exception("the inbox cannot be reached; notification %s can be handled again after its lease", claim.id)
+        return False
+    return True
+
+
+async def _call(handler: Handler, notification: Notification, budget: float) -> Answer:
+    """The handler's answer, or a failure when it raises or takes too long."""
+    try:
+        with anyio.fail_after(budget):
+            return await handler(notification) or notification.ack()
+    except TimeoutError:
+        _log.error("handling %r took longer than %.1f s", notification, budget)
+        return notification.fail("timed out", status=503)
+    except Exception:  # noqa: BLE001 — whatever a handler raises, the event must be sent again
+        _log.exception("handling %r failed", notification)
+        return notification.fail("the handler failed")
+
+
+def _refuse(error: WechatpayError) -> Answer:
+    """The answer to what could not be verified or opened. It tells a forger nothing but the kind of error."""
+    if isinstance(error, SignatureError):
+        if not error.probe:
+            _log.warning("a notification was refused: %s", error)
+        return fail(type(error).__name__, status=401)
+    if isinstance(error, MalformedMessage | RequestError):
+        _log.warning("a notification cannot be read: %s", error)
+        return fail(type(error).__name__, status=400)
+    if isinstance(error, TransportError):
+        _log.warning("the platform key could not be fetched: %s", error)
+        return fail("the platform key could not be fetched", status=503)
+    # Genuine, and a setting here is wrong: it must come again after the setting is right.
+    _log.error("a genuine notification cannot be opened: %s", error)
+    return fail(type(error).__name__)
+
+
+class Handlers:
+    """Who handles which event."""
+
+    def __init__(self) -> None:
+        self._by_event: dict[str, Handler] = {}
+        self._otherwise: Handler | None = None
+
+    def add(self, event_types: tuple[str, ...], handler: Handler) -> None:
+        """Let `handler` act on these events, or on all that nobody else acts on. Raises `ConfigError` where somebody acts already."""
+        if not event_types:
+            if self._otherwise is not None:
+                raise ConfigError("on", "two handlers for every other event")
+            self._otherwise = handler
+        for event_type in event_types:
+            if event_type in self._by_event:
+                raise ConfigError("on", f"two handlers for {event_type}")
+            warn_of_unknown(event_type)
+            self._by_event[event_type] = handler
+
+    def __call__(self, notification: Notification) -> Handler | None:
+        """Who acts on this notification."""
+        return self._by_event.get(notification.event_type, self._otherwise)
+
+
+class Dispatcher:
+    """Delivers to handlers, without any framework.
+
+        dispatcher = Dispatcher(wxpay.notifications, inbox=SQLiteInbox("inbox.sqlite"))
+
+        @dispatcher.on("TRANSACTION.SUCCESS")
+        async def paid(notification: Notification) -> None: ...
+
+        answer = await dispatcher.handle(request.headers, await request.body())
+
+    `inbox`: remembers what was handled; None if handlers may run again for a repeated delivery. `budget`: seconds for one delivery.
+    """
+
+    def __init__(self, notifications: Notifications, *, inbox: Inbox | None, budget: float = DEFAULT_BUDGET) -> None:
+        self._parse = notifications.parse
+        self._inbox = inbox
+        self._budget = budget
+        self._handlers = Handlers()
+
+    def on(self, *event_types: str) -> Callable[[_AnyHandler], _AnyHandler]:
+        """Register a coroutine function for these events; without any, for all that nobody else handles.
+
+        It takes the `Notification` and returns None (acknowledged) or an `Answer`. If it raises, the notification comes again.
+        """
+
+        def register(handler: _AnyHandler) -> _AnyHandler:
+            self._handlers.add(event_types, cast("Handler", handler))
+            return handler
+
+        return register
+
+    async def handle(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """What to answer to one delivery. Raises nothing but cancellation."""
+        return await deliver(self._parse, headers, body, self._handlers, inbox=self._inbox, budget=self._budget)
+
+
+def warn_of_unknown(event_type: str) -> None:
+    """Warn of an event that the catalogue does not have: a spelling, or one that is newer than this release."""
+    names = {event.event for event in catalog.events()}
+    if event_type not in names:
+        near = difflib.get_close_matches(event_type, names, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        warnings.warn(f"{event_type} is in no catalogue of this release{hint}", ValidationWarning, stacklevel=4)

@@ -1,0 +1,225 @@
+"""`Notifications`: verifies and opens what WeChat Pay sends, for one merchant or for many behind one address."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from wechatpay_async.crypto.keys import PlatformKey
+from wechatpay_async.errors import BadSignature, ConfigError, DecryptionError, RequestError, UnknownSerial, WechatpayError
+from wechatpay_async.notifications.answers import Signer
+from wechatpay_async.notifications.core import Envelope, check_shape, open_resource, raw_body, read_envelope, read_signature, verify
+from wechatpay_async.notifications.model import Notification
+from wechatpay_async.protocol.v3 import SignatureHeaders, check_timestamp
+
+_log = logging.getLogger("wechatpay_async.notifications")
+
+_APIV3_KEY_BYTES = 32
+# A platform certificate's serial or a public-key id. Whatever else a forger writes there is not worth a look into a key source.
+_SERIAL = re.compile(r"(?:[0-9A-F]{1,40}|PUB_KEY_ID_[0-9A-Z]{1,64})", re.ASCII)
+
+
+class KeyFinder(Protocol):
+    """Where a merchant's platform keys come from."""
+
+    def held(self, serial: str) -> PlatformKey | None:
+        """The key that is in memory under `serial`."""
+        ...
+
+    async def find(self, serial: str) -> PlatformKey:
+        """The key under `serial`, fetched within the source's own rate limit. Raises `UnknownSerial`."""
+        ...
+
+
+@runtime_checkable
+class FixedKeys(Protocol):
+    """A key source that never learns another key, so that its serials can be looked up beforehand."""
+
+    @property
+    def fixed_serials(self) -> Collection[str]:
+        """Every serial that it will ever hold."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A merchant, as far as receiving goes.
+
+    `keys`: its platform keys. `apiv3_keys`: 32 bytes each; two of them while the key is being changed in the merchant platform.
+    `signer`: signs the answers to `CROSS_BORDER_PAY.*`; not needed otherwise.
+    """
+
+    mchid: str
+    keys: KeyFinder = field(repr=False)
+    apiv3_keys: tuple[bytes, ...] = field(repr=False)
+    signer: Signer | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.apiv3_keys:
+            raise ConfigError("apiv3_key", "is needed to open notifications", hint="set it in the merchant platform: account, API security")
+        for key in self.apiv3_keys:
+            if len(key) != _APIV3_KEY_BYTES:
+                raise ConfigError("apiv3_key", f"expected {_APIV3_KEY_BYTES} bytes, got {len(key)}")
+
+
+_Holders: TypeAlias = "list[tuple[Recipient, PlatformKey]]"
+
+
+class Notifications:
+    """Verifies and opens notifications.
+
+    `recipients`: one or more `Recipient`, or other `Notifications` whose recipients are taken over: `Notifications([a.notifications,
+    b.notifications])` serves several clients behind one address. `clock`: seconds as float, for tests.
+
+    A merchant's own public-key id leads straight to it, however many merchants there are. Where several hold the same key (platform
+    certificates can be shared), the message does not say in the open whose it is: after one check of the signature, their APIv3 keys
+    are tried in turn, some microseconds each. Give each merchant its own path in `notify_url` and pass `mchid=` to avoid that.
+    """
+
+    def __init__(self, recipients: Iterable[Recipient | Notifications], *, clock: Callable[[], float] = time.time) -> None:
+        flat: list[Recipient] = []
+        for entry in recipients:
+            flat.extend(entry.recipients if isinstance(entry, Notifications) else [entry])
+        if not flat:
+            raise ConfigError("recipients", "at least one is needed")
+        self._recipients = tuple(flat)
+        self._by_mchid = {recipient.mchid: recipient for recipient in flat}
+        if len(self._by_mchid) != len(flat):
+            raise ConfigError("recipients", "two of them have the same mchid", hint="give one of them several APIv3 keys")
+        self._clock = clock
+        # Who holds a serial: known beforehand for fixed keys, learnt at first sight for the others. No forged serial gets in.
+        self._by_serial: dict[str, tuple[Recipient, ...]] = {}
+        self._learning = tuple(recipient for recipient in flat if not isinstance(recipient.keys, FixedKeys))
+        for recipient in flat:
+            if isinstance(recipient.keys, FixedKeys):
+                for serial in recipient.keys.fixed_serials:
+                    self._by_serial[serial] = (*self._by_serial.get(serial, ()), recipient)
+
+    @property
+    def recipients(self) -> tuple[Recipient, ...]:
+        """The merchants that are received for."""
+        return self._recipients
+
+    async def parse(self, headers: Mapping[str, str], body: bytes, *, mchid: str | None = None) -> Notification:
+        """Verify a notification and open it. There is no way around the verification.
+
+        `headers`: any mapping, names in any case. `body`: the raw bytes of the request. `mchid`: whose it is, where the address says so.
+
+        Raises `RequestError` (a body that is not raw bytes), `MissingSignature`, `StaleTimestamp`, `UnknownSerial`, `BadSignature`
+        (`probe` is true for WeChat Pay's own tests), `DecryptionError` (the APIv3 key is not the merchant's), `MalformedMessage`
+        (no JSON, APIv2 XML, a field absent), and what the key source raises when it cannot reach WeChat Pay. Answer each with `fail`.
+        https://pay.weixin.qq.com/doc/v3/merchant/4012791861
+        """
+        raw, signature = self._check(headers, body)
+        holders = self._holders(signature.serial, mchid) or await self._find(signature.serial, mchid)
+        return self._open(holders, signature, raw)
+
+    def parse_blocking(self, headers: Mapping[str, str], body: bytes, *, mchid: str | None = None) -> Notification:
+        """`parse` for code without an event loop. It knows the keys in memory alone, which is all there is in public-key mode."""
+        raw, signature = self._check(headers, body)
+        holders = self._holders(signature.serial, mchid)
+        if not holders:
+            raise _unknown(signature.serial)
+        return self._open(holders, signature, raw)
+
+    def _check(self, headers: Mapping[str, str], body: bytes) -> tuple[bytes, SignatureHeaders]:
+        """Everything that costs next to nothing and touches no key."""
+        raw = raw_body(body)
+        check_shape(raw)
+        signature = read_signature(headers)
+        check_timestamp(signature, self._clock())
+        return raw, signature
+
+    def _holders(self, serial: str, mchid: str | None) -> _Holders:
+        """Whose notification it can be, by the keys in memory, each with the key that it holds under the serial."""
+        if mchid is not None:
+            known: tuple[Recipient, ...] = (self._recipient(mchid),)
+        else:
+            known = self._by_serial.get(serial) or self._learn(serial)
+        holders: _Holders = []
+        for recipient in known:
+            key = recipient.keys.held(serial)
+            if key is not None:
+                holders.append((recipient, key))
+        return holders
+
+    def _learn(self, serial: str) -> tuple[Recipient, ...]:
+        found = tuple(recipient for recipient in self._learning if recipient.keys.held(serial) is not None)
+        if found:
+            self._by_serial[serial] = found
+        return found
+
+    async def _find(self, serial: str, mchid: str | None) -> _Holders:
+        """Ask the sources that can learn. Raises `UnknownSerial`, or the first source's failure where one could not look."""
+        asked = self._learning if mchid is None else (self._recipient(mchid),)
+        failure: WechatpayError = _unknown(serial)
+        if _SERIAL.fullmatch(serial):
+            for recipient in asked:
+                try:
+                    return [(recipient, await recipient.keys.find(serial))]
+                except WechatpayError as error:
+                    failure = error
+        raise failure
+
+    def _recipient(self, mchid: str) -> Recipient:
+        recipient = self._by_mchid.get(mchid)
+        if recipient is None:
+            raise RequestError(f"no recipient has the mchid {mchid[:32]!r}")
+        return recipient
+
+    def _open(self, holders: _Holders, signature: SignatureHeaders, raw: bytes) -> Notification:
+        key = _verify(holders, signature, raw)
+        envelope = read_envelope(raw, int(signature.timestamp))
+        for recipient, held in holders:
+            if held is key or held == key:
+                resource = open_resource(envelope.resource, recipient.apiv3_keys)
+                if resource is not None:
+                    return self._notification(recipient, envelope, resource, raw)
+        raise DecryptionError(
+            "the signature is right, but the resource does not open",
+            hint="the APIv3 key given here is not the one that is set in the merchant platform (account, API security, APIv3 key); "
+            "it has 32 bytes, and may have been changed since",
+        )
+
+    def _notification(self, recipient: Recipient, envelope: Envelope, resource: dict[str, Any], raw: bytes) -> Notification:
+        return Notification(
+            id=envelope.id,
+            event_type=envelope.event_type,
+            create_time=envelope.create_time,
+            summary=envelope.summary,
+            resource_type=envelope.resource_type,
+            original_type=envelope.original_type,
+            resource=resource,
+            raw=raw,
+            mchid=recipient.mchid,
+            signer=recipient.signer,
+            clock=self._clock,
+        )
+
+
+def _verify(holders: _Holders, signature: SignatureHeaders, raw: bytes) -> PlatformKey:
+    """The key that made the signature: one check, unless merchants hold different keys under one serial."""
+    key = holders[0][1]
+    try:
+        verify(key, signature, raw)
+    except BadSignature as error:
+        other = [(recipient, held) for recipient, held in holders if held != key]
+        if other:
+            return _verify(other, signature, raw)
+        if error.probe:
+            _log.info("a WeChat Pay signature probe was refused, as it should be (serial %s)", signature.serial)
+        raise
+    return key
+
+
+def _unknown(serial: str) -> UnknownSerial:
+    return UnknownSerial(
+        f"signed with the key {serial[:64]!r}, which no recipient holds",
+        hint="WeChat Pay's public key (certs={'PUB_KEY_ID_…': …}) or a platform certificate (platform_keys=\"auto\") is missing here; "
+        "while a merchant switches from one to the other, both are needed",
+        serial=serial,
+    )
