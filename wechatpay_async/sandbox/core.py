@@ -1,0 +1,348 @@
+"""The sandbox itself: parties, book, gate and flows put together, and one readable way from a request to its reply."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from wechatpay_async import catalog
+from wechatpay_async.catalog import Operation
+
+from . import flows, schema, sensitive, uploads
+from .clock import Clock
+from .faults import Fault, Faults
+from .flows import Ask
+from .gate import Gate, read_json
+from .models import Book, Order, Refund
+from .parties import Authority, KeyMaker, Merchant, Mode, Platform, SigningKey, make_rsa_key
+from .seal import as_json, sign
+from .synthesis import Memory, make_answer
+from .user import ScoreUser, find_order, find_refund
+from .wire import Answer, Call, Refusal, Request
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from .server import SandboxServer
+
+__all__ = ["Reply", "Sandbox"]
+
+
+@dataclass
+class Reply:
+    """An answer as it goes over the wire, and what goes wrong on the way."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    #: The connection breaks: before the answer ("reset"), or in the middle of it ("half").
+    breaks: str | None = None
+    #: Seconds before the answer goes out.
+    delay: float = 0.0
+
+
+@dataclass
+class _Visit:
+    """What is known of a request while it is being answered."""
+
+    request: Request
+    call: Call
+    base_url: str
+    operation: Operation | None = None
+    merchant: Merchant | None = None
+    fault: Fault | None = None
+    path: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class Sandbox:
+    """A WeChat Pay of one's own: checks requests as the real one does, remembers what happened, signs what it answers.
+
+    `mchid` is its first merchant, whose keys the sandbox makes. `mode` says whether that merchant's answers are signed with the
+    platform certificate or with the public key. `clock` is where the time comes from, in seconds; it can be moved ahead with
+    `sandbox.clock.advance(hours=2)`. The same `seed` and the same calls give the same numbers. `keep_calls` is how many calls
+    `sandbox.calls` holds. `make_key` makes RSA keys, for whoever has some ready.
+    """
+
+    def __init__(
+        self,
+        *,
+        mchid: str = "1900000109",
+        mode: Mode = "public_key",
+        clock: Callable[[], float] = time.time,
+        seed: int = 0,
+        keep_calls: int = 1_000,
+        make_key: KeyMaker = make_rsa_key,
+    ) -> None:
+        self.clock = clock if isinstance(clock, Clock) else Clock(clock)
+        self.seed = seed
+        self.book = Book(self.clock, seed)
+        self.faults = Faults(random.Random(seed))  # noqa: S311 - repeatable faults, no secrets
+        self.calls: deque[Call] = deque(maxlen=keep_calls)
+        self._numbers = random.Random(seed)  # noqa: S311 - the secrets of a sandbox are none
+        self._make_key = make_key
+        self.authority = Authority(self._numbers)
+        self.platform = Platform(self.authority, self._numbers, make_key, self._yesterday())
+        self.merchants: dict[str, Merchant] = {}
+        self.merchant = self.add_merchant(mchid, mode)
+        self.payscore = ScoreUser(self)
+        self._gate = Gate(self.merchants)
+        self._memory = Memory()
+        self._stranger: SigningKey | None = None
+        #: Held while a request is answered or a user acts: the server may run in a thread of its own.
+        self.lock = threading.RLock()
+        self.clock.on_advance(self.tick)
+
+    def __repr__(self) -> str:
+        return f"Sandbox(mchid={self.merchant.mchid!r}, mode={self.merchant.mode!r}, merchants={len(self.merchants)})"
+
+    def _yesterday(self) -> datetime:
+        return datetime.fromtimestamp(int(self.clock()), timezone.utc) - timedelta(days=1)
+
+    # -- who takes part
+
+    def add_merchant(self, mchid: str, mode: Mode = "public_key") -> Merchant:
+        """One more merchant, with keys of its own. Raises `ValueError` where the number is taken."""
+        if mchid in self.merchants:
+            raise ValueError(f"merchant {mchid} is there already")
+        made = Merchant.make(mchid, mode, self.authority, self._numbers, self._make_key, self._yesterday())
+        self.merchants[mchid] = made
+        return made
+
+    def settings(self, *, mchid: str | None = None, base_url: str | None = None) -> dict[str, Any]:
+        """Keyword arguments for a client of this sandbox.
+
+        Without `base_url` the client talks to the sandbox in this process; with it, over a socket: pass what `serve()` gives.
+        """
+        merchant = self.merchant if mchid is None else self.merchants[mchid]
+        key = self.platform.key_for(merchant.mode)
+        settings: dict[str, Any] = {
+            "mchid": merchant.mchid,
+            "serial": merchant.serial,
+            "private_key": merchant.private_key_pem,
+            "certs": {key.serial: key.pem},
+            "apiv3_key": merchant.apiv3_key,
+            "secret": merchant.secret,
+            "clock": self.clock,
+            "base_url": base_url or "http://127.0.0.1",
+        }
+        if base_url is None:
+            settings["transport"] = self.transport()
+        return settings
+
+    # -- how it is reached
+
+    @property
+    def app(self) -> ASGIApp:
+        """The sandbox as an ASGI application."""
+        from .app import make_app
+
+        return make_app(self)
+
+    def transport(self) -> Any:
+        """An httpx transport into this process, where a broken connection is the error that a socket would give."""
+        from .app import InProcessTransport
+
+        return InProcessTransport(self)
+
+    def serve(self, port: int = 0, *, host: str = "127.0.0.1", mtls: bool = False) -> SandboxServer:
+        """The sandbox on a socket: `with sandbox.serve() as url`, or `async with`, on asyncio and trio.
+
+        Port 0 takes a free one. `mtls` serves HTTPS and asks for the merchant's client certificate.
+        """
+        from .server import SandboxServer
+
+        return SandboxServer(self, host, port, mtls=mtls)
+
+    # -- what the user of the phone does
+
+    def pay(self, out_trade_no: str, *, openid: str = "", bank_type: str = "OTHERS") -> Order:
+        """The payer pays an order. Raises `LookupError` for an unknown one, `Refusal` where the phone would show an error."""
+        with self.lock:
+            self.tick()
+            order = find_order(self.book, out_trade_no)
+            flows.pay(self.book, order, openid=openid, bank_type=bank_type)
+            return order
+
+    def finish_refund(self, out_refund_no: str, status: str = "SUCCESS") -> Refund:
+        """End a refund now: SUCCESS, ABNORMAL or CLOSED. Raises `LookupError`, or `Refusal` when it has ended."""
+        with self.lock:
+            refund = find_refund(self.book, out_refund_no)
+            flows.finish_refund(self.book, refund, status)
+            return refund
+
+    def tick(self) -> None:
+        """Let happen what is due by the clock."""
+        with self.lock:
+            flows.tick(self.book)
+
+    # -- from a request to its reply
+
+    def handle(self, request: Request, base_url: str) -> Reply:
+        """The one way from a request to its reply."""
+        with self.lock:
+            self.tick()
+            call = Call(self.clock(), request.method, request.target, dict(request.headers), request.body)
+            visit = _Visit(request, call, base_url)
+            reply = self._reply(visit)
+            call.status, call.answer_headers, call.answer_body = reply.status, reply.headers, reply.body
+            self.calls.append(call)
+            return reply
+
+    def _reply(self, visit: _Visit) -> Reply:
+        found = catalog.match(visit.request.method, visit.request.path)
+        if found is None:
+            return self._sealed(visit, Refusal(404, "NOT_FOUND", "请求的接口不存在，请检查请求方式和路径", signed=False).answer())
+        visit.operation, visit.path = found
+        visit.call.operation = visit.operation.id
+        visit.fault = self.faults.strike(visit.operation.id, visit.request.target)
+        visit.call.fault = visit.fault.kind if visit.fault else None
+        early = _answer_instead(visit.fault)
+        if early is not None:
+            return self._sealed(visit, early)
+        if visit.fault is not None and visit.fault.kind == "refused":
+            return Reply(0, {}, b"", breaks="reset")
+        try:
+            answer = self._answer_v3(visit)
+        except Refusal as refusal:
+            answer = refusal.answer()
+        return self._damaged(visit, self._sealed(visit, answer))
+
+    def _answer_v3(self, visit: _Visit) -> Answer:
+        operation, request = _known(visit.operation), visit.request
+        parts = uploads.read_parts(request) if operation.is_upload else None
+        meta = None if parts is None or "meta" not in parts else parts["meta"].content
+        visit.merchant = self._gate.admit(request, visit.call, self.clock(), signed_body=meta)
+        query = schema.check_query(operation, request.query, visit.path)
+        if parts is not None:
+            body: Any = uploads.check_upload(operation, parts)
+        else:
+            body = read_json(request) if request.body else None
+            schema.check_body(operation, body)
+        body, query = self._opened(visit, operation, body, query)
+        ask = Ask(operation, visit.merchant, self.platform, self.book, visit.path, query, body or {}, visit.base_url)
+        handler = flows.ROUTES.get(operation.id)
+        answer = handler(ask) if handler is not None else self._synthesised(ask)
+        return self._with_sealed_fields(visit, operation, answer)
+
+    def _opened(self, visit: _Visit, operation: Operation, body: Any, query: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Body and query in the clear; the key is the one that `Wechatpay-Serial` names."""
+        key = self._named_key(visit)
+        query_schema: catalog.Schema = {"type": "object", "properties": {item["name"]: item for item in operation.query_params}}  # type: ignore[dict-item]
+        body_schema = operation.body or _form_schema(operation)
+        if not sensitive.has_sensitive(body_schema, body) and not sensitive.has_sensitive(query_schema, query):
+            return body, query
+        if key is None:
+            raise Refusal(400, "PARAM_ERROR", "请求含有敏感字段，Http头须带有Wechatpay-Serial", {"location": "header", "field": "Wechatpay-Serial"})
+        return (
+            sensitive.open_fields(body_schema, body, key.private_key),
+            sensitive.open_fields(query_schema, query, key.private_key, "query"),
+        )
+
+    def _named_key(self, visit: _Visit) -> SigningKey | None:
+        serial = visit.request.headers.get("wechatpay-serial")
+        key = None if serial is None else self.platform.find(serial)
+        if serial is not None and key is None:
+            detail = {"location": "header", "field": "Wechatpay-Serial", "value": serial}
+            raise Refusal(400, "PARAM_ERROR", "Http头Wechatpay-Serial不是有效的平台证书序列号或微信支付公钥ID", detail)
+        return key
+
+    def _synthesised(self, ask: Ask) -> Answer:
+        operation = ask.operation
+        sent = {**ask.body, **ask.query, **ask.path}
+        known = self._memory.recall(ask.mchid, operation, {**ask.query, **ask.path})
+        status, data = make_answer(operation, seed=self.seed, now=self.clock(), sent=sent, known=known)
+        answered: Mapping[str, Any] = data if isinstance(data, dict) else {}
+        self._memory.remember(ask.mchid, operation, {**known, **answered, **sent})
+        if operation.download:
+            return Answer(status, content=b"sandbox file\n", media_type="application/octet-stream")
+        return Answer(status, data)
+
+    def _with_sealed_fields(self, visit: _Visit, operation: Operation, answer: Answer) -> Answer:
+        fields = operation.responses.get(str(answer.status))
+        if fields is not None and visit.merchant is not None and answer.data is not None:
+            answer.data = sensitive.seal_fields(fields, answer.data, visit.merchant.private_key.public_key())
+        if operation.download or not operation.response_signed:
+            answer.signed = False
+        return answer
+
+    # -- signing
+
+    def _sealed(self, visit: _Visit, answer: Answer) -> Reply:
+        if answer.content is not None:
+            body = answer.content
+        else:
+            body = b"" if answer.data is None else as_json(answer.data)
+        cause = "0" if answer.status < 400 else f"2{self.book.numbers.digits(8)}"
+        headers = {"Request-ID": f"{self.book.numbers.hexadecimal(40).upper()}-{cause}", "Keep-Alive": "timeout=8"} | answer.headers
+        if body:
+            headers["Content-Type"] = answer.media_type
+        if answer.signed and visit.merchant is not None:
+            headers |= self._signature(visit, visit.merchant, body)
+        delay = visit.fault.seconds if visit.fault is not None and visit.fault.kind == "latency" else 0.0
+        return Reply(answer.status, headers, body, delay=delay)
+
+    def _signature(self, visit: _Visit, merchant: Merchant, body: bytes) -> dict[str, str]:
+        key = self.platform.find(visit.request.headers.get("wechatpay-serial", "")) or self.platform.key_for(merchant.mode)
+        kind = visit.fault.kind if visit.fault is not None else ""
+        return self.signature_headers(key, body, kind)
+
+    def signature_headers(self, key: SigningKey, body: bytes, fault: str = "") -> dict[str, str]:
+        """The `Wechatpay-*` headers over a body; `fault` spoils them in the way of that name."""
+        if fault == "unsigned":
+            return {}
+        if fault == "unknown_serial":
+            key = self._stranger = self._stranger or SigningKey(self.book.numbers.hexadecimal(40).upper(), self._make_key())
+        timestamp, nonce = str(int(self.clock()) - (600 if fault == "stale" else 0)), self.book.numbers.letters(32)
+        message = f"{timestamp}\n{nonce}\n".encode() + body + b"\n"
+        signature = sign(key.private_key, message + b"something else" if fault == "wrong_signature" else message)
+        if fault == "probe":
+            # 355 characters, not base64: as seen in the wild.
+            signature = "WECHATPAY/SIGNTEST/" + self.book.numbers.letters(336)
+        return {
+            "Wechatpay-Timestamp": timestamp,
+            "Wechatpay-Nonce": nonce,
+            "Wechatpay-Serial": key.serial,
+            "Wechatpay-Signature": signature,
+            "Wechatpay-Signature-Type": "WECHATPAY2-SHA256-RSA2048",
+        }
+
+    def _damaged(self, visit: _Visit, reply: Reply) -> Reply:
+        """The reply after the faults that strike once the operation has been executed."""
+        kind = visit.fault.kind if visit.fault is not None else ""
+        if kind == "server_error":
+            return self._sealed(visit, Answer(500, {"code": "SYSTEM_ERROR", "message": "系统异常，请稍后重试"}))
+        if kind in {"reset", "half"}:
+            reply.breaks = kind
+        if kind == "tampered" and reply.body:
+            middle = len(reply.body) // 2
+            reply.body = reply.body[:middle] + bytes([reply.body[middle] ^ 1]) + reply.body[middle + 1 :]
+        return reply
+
+
+def _known(operation: Operation | None) -> Operation:
+    assert operation is not None  # noqa: S101 - the caller has matched it
+    return operation
+
+
+def _answer_instead(fault: Fault | None) -> Answer | None:
+    """What the gateway says without executing the operation."""
+    kind = fault.kind if fault is not None else ""
+    if kind == "unavailable":
+        return Answer(503, {"code": "SERVICE_UNAVAILABLE", "message": "服务不可用，请稍后重试"}, signed=False)
+    if kind == "rate_limited":
+        return Answer(429, {"code": "FREQUENCY_LIMITED", "message": "频率超限，请降低请求频率"}, signed=False)
+    if kind == "bad_gateway":
+        return Answer(502, content=b"<html><body><h1>502 Bad Gateway</h1></body></html>", media_type="text/html", signed=False)
+    return None
+
+
+def _form_schema(operation: Operation) -> catalog.Schema:
+    """The meta of an upload as a schema."""
+    meta = next((item for item in operation.form if item.get("format") == "json"), None)
+    return {"type": "object", "properties": dict(meta.get("properties", {}))} if meta else {}

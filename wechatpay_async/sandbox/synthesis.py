@@ -1,0 +1,165 @@
+"""Answers for the operations without rules of their own: made from the response schema, echoing what was sent before.
+
+The same seed and the same calls give the same answers. What a call sent and got is remembered under every number in it,
+so that a query by one of these numbers, below the same part of the API, shows it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from wechatpay_async.catalog import Operation, Schema
+
+from .clock import rfc3339
+
+__all__ = ["Memory", "make_answer"]
+
+#: How deep a schema is followed; the deepest of the catalogue has eight levels.
+_DEPTH = 12
+#: The most bytes that RSA-2048 OAEP takes, with some room for what is not ASCII.
+_SEALABLE = 60
+
+
+class Memory:
+    """What earlier calls sent and got, found again by a number that the path or the query names."""
+
+    def __init__(self, limit: int = 20_000) -> None:
+        self._limit = limit
+        self._records: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {}
+
+    def remember(self, mchid: str, operation: Operation, record: Mapping[str, Any]) -> None:
+        """Keep a record under each of its top-level numbers."""
+        if len(self._records) >= self._limit:
+            self._records.pop(next(iter(self._records)))
+        for name, value in record.items():
+            if isinstance(value, str) and value and _names_something(name):
+                self._records.setdefault((mchid, value), []).append((operation.path, dict(record)))
+
+    def recall(self, mchid: str, operation: Operation, named: Mapping[str, Any]) -> dict[str, Any]:
+        """What is known of the things that a request names; the newest record of the nearest path wins."""
+        found: dict[str, Any] = {}
+        for value in named.values():
+            kept = [item for item in self._records.get((mchid, str(value)), []) if _nearness(item[0], operation.path) >= 2]
+            for _, record in sorted(kept, key=lambda item: _nearness(item[0], operation.path)):
+                found |= record
+        return found
+
+
+def _names_something(name: str) -> bool:
+    return name == "id" or name.endswith(("_no", "_id", "_code", "_number"))
+
+
+def _nearness(one: str, other: str) -> int:
+    """How many literal segments two templates share from the start, the version left aside."""
+    shared = 0
+    for left, right in zip(one.split("/")[2:], other.split("/")[2:], strict=False):
+        if left != right or left.startswith("{"):
+            break
+        shared += 1
+    return shared
+
+
+def make_answer(operation: Operation, *, seed: int, now: float, sent: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[int, Any]:
+    """The status and the data (None for an empty body) of a synthesised answer.
+
+    `sent` are the values of path, query and body; `known` is what was remembered of them.
+    """
+    status, schema = _success(operation)
+    if schema is None:
+        return status, None
+    subject = json.dumps([operation.id, sent], sort_keys=True, ensure_ascii=False, default=str)
+    maker = _Maker(f"{seed}:{subject}", now, {**_flat(known), **_flat(sent)})
+    data = maker.make(schema, "", 0)
+    return status, data if isinstance(data, (dict, list)) or schema.get("type") == "string" else {}
+
+
+def _success(operation: Operation) -> tuple[int, Schema | None]:
+    for status in sorted(operation.responses):
+        if status.startswith(("2", "3")):
+            return int(status), operation.responses[status]
+    return 204, None
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Every named value at every depth; the shallower wins."""
+    found: dict[str, Any] = {}
+    for name, value in _pairs(values):
+        found.setdefault(name, value)
+    return found
+
+
+def _pairs(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from values.items()
+    for value in values.values():
+        if isinstance(value, dict):
+            inner: dict[str, Any] = value
+            yield from _pairs(inner)
+
+
+class _Maker:
+    """Makes values for schemas."""
+
+    def __init__(self, subject: str, now: float, echo: Mapping[str, Any]) -> None:
+        self._subject = subject
+        self._now = now
+        self._echo = echo
+
+    def make(self, schema: Schema, name: str, depth: int) -> Any:
+        if name and name in self._echo and _fits(schema, self._echo[name]):
+            return self._echo[name]
+        if "anyOf" in schema:
+            return self.make(schema["anyOf"][0], name, depth)
+        kind = schema.get("type", "string")
+        if kind == "object":
+            inner = schema.get("properties", {}) if depth < _DEPTH else {}
+            return {key: self.make(member, key, depth + 1) for key, member in inner.items()}
+        if kind == "array":
+            return [self.make(schema.get("items", {}), name, depth + 1)] if depth < _DEPTH else []
+        if kind in {"integer", "number", "boolean"}:
+            return self._scalar(schema, kind)
+        return self._text(schema, name)
+
+    def _scalar(self, schema: Schema, kind: str) -> Any:
+        if schema.get("enum"):
+            return schema.get("enum", [0])[0]
+        example = schema.get("example")
+        if kind == "boolean":
+            return example if isinstance(example, bool) else True
+        if isinstance(example, (int, float)) and not isinstance(example, bool):
+            return example if kind == "number" else int(example)
+        return max(1, int(schema.get("minimum", 1)))
+
+    def _text(self, schema: Schema, name: str) -> str:
+        if schema.get("enum"):
+            example = schema.get("example")
+            return str(example if example in schema.get("enum", []) else schema.get("enum", [""])[0])
+        if schema.get("format") == "date-time":
+            return rfc3339(self._now)
+        example = schema.get("example")
+        text = example if isinstance(example, str) and example else "沙箱" if example is None else str(example)
+        if schema.get("sensitive"):
+            return text[:_SEALABLE]
+        if _names_something(name) and "format" not in schema and "pattern" not in schema:
+            text = self._own_digits(name, text)
+        return text[: schema.get("maxLength", len(text))]
+
+    def _own_digits(self, name: str, example: str) -> str:
+        """The example with other digits, so that two things do not have the same number."""
+        stream = iter(hashlib.shake_256(f"{self._subject}:{name}".encode()).hexdigest(len(example)))
+        return "".join(str(int(next(stream), 16) % 10) if letter.isascii() and letter.isdigit() else letter for letter in example)
+
+
+def _fits(schema: Schema, value: Any) -> bool:
+    kind = schema.get("type", "string")
+    if schema.get("enum") and value not in schema.get("enum", []):
+        return False
+    if kind in {"integer", "number"}:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind == "object":
+        return isinstance(value, dict) and set(value) <= set(schema.get("properties", value))
+    if kind == "array":
+        return isinstance(value, list)
+    return isinstance(value, {"string": str, "file": str, "boolean": bool}[kind])
