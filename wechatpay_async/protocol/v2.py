@@ -257,8 +257,10 @@ def read_reply(
     """
     documented = _reply_schema(operation)
     kind = _kind_of(body)
-    if kind == "other" or (documented is None and operation is not None):
-        return _read_unstructured(operation, headers, body, status)
+    if operation is not None and documented is None:
+        return _read_page(headers, body, status)
+    if kind == "other":
+        return _read_table(operation, headers, body, status)
     try:
         values = _read_xml(body) if kind == "xml" else _read_json(body)
     except MalformedMessage:
@@ -431,13 +433,21 @@ def _read_json(body: bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", values)
 
 
-def _read_unstructured(operation: Operation | None, headers: Mapping[str, str], body: bytes, status: int) -> bytes | None:
-    """A bill or another table, a page for the user's browser, or nothing."""
+def _read_page(headers: Mapping[str, str], body: bytes, status: int) -> bytes | None:
+    """A page for the user's browser, or the error that came in its place."""
+    try:
+        values = _read_xml(body)
+    except MalformedMessage:
+        values = {}
+    if status >= 400 or _is_error(values):
+        raise _api_error(values, status, headers, body)
+    return body or None
+
+
+def _read_table(operation: Operation | None, headers: Mapping[str, str], body: bytes, status: int) -> bytes:
+    """A bill or another table, as it came."""
     if status >= 400:
         raise _api_error({}, status, headers, body)
-    is_page = operation is not None and _reply_schema(operation) is None
-    if is_page:
-        return body or None
     if _is_signed(operation) or not body:
         raise MalformedMessage(f"expected XML, got {_content_type(headers)}, {len(body)} bytes")
     return body
