@@ -9,7 +9,6 @@ Official pages: https://pay.weixin.qq.com/doc/v3/merchant/4012760432 (images), .
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import io
 import os
@@ -23,8 +22,8 @@ from typing import IO, Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import httpx
 from anyio import to_thread
-from cryptography.hazmat.primitives import hashes
 
+from wechatpay_async.crypto.hashers import Hasher, hasher
 from wechatpay_async.errors import InvalidData, RequestError
 from wechatpay_async.protocol import multipart
 from wechatpay_async.protocol.v3 import encode_json
@@ -238,12 +237,12 @@ class _Content:
         """Read all of it for its size and its digest."""
         self._start = await self._in_thread(self._file.tell)
         self.head = await self._in_thread(self._read_head)
-        hasher = _hasher(algorithm)
-        while read := await to_thread.run_sync(self._digest_some, hasher):
+        digest = hasher(algorithm)
+        while read := await to_thread.run_sync(self._digest_some, digest):
             self.size += read
         if not self.size:
             raise RequestError("the file to upload is empty", hint="was it read to its end before? a file is sent from where it stands")
-        self.digest = hasher.hexdigest()
+        self.digest = digest.hexdigest()
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """All of it again, from the start."""
@@ -269,13 +268,13 @@ class _Content:
         self._file.seek(self._start)
         return head
 
-    def _digest_some(self, hasher: _Hasher) -> int:
+    def _digest_some(self, digest: Hasher) -> int:
         read = 0
         for _ in range(_PIECES_PER_CALL):
             piece = self._in_errors(self._file.read, _PIECE)
             if not piece:
                 break
-            hasher.update(piece)
+            digest.update(piece)
             read += len(piece)
         return read
 
@@ -397,29 +396,3 @@ def _name_of(file: object) -> str:
 
 def _article(kind: str) -> str:
     return f"an {kind}" if kind[:1].lower() in "aeiou" else f"a {kind}"
-
-
-class _Hasher(Protocol):
-    def update(self, data: bytes, /) -> Any: ...
-
-    def hexdigest(self) -> str: ...
-
-
-class _SM3:
-    """SM3 with the face of hashlib, which has it only where OpenSSL offers it."""
-
-    def __init__(self) -> None:
-        self._hash = hashes.Hash(hashes.SM3())
-
-    def update(self, data: bytes, /) -> None:
-        self._hash.update(data)
-
-    def hexdigest(self) -> str:
-        return self._hash.finalize().hex()
-
-
-def _hasher(algorithm: str) -> _Hasher:
-    """A digest that can be fed piece by piece: `sha256`, `sm3`, or `md5` of APIv2."""
-    if algorithm == "sm3":
-        return _SM3()
-    return hashlib.new(algorithm, usedforsecurity=algorithm != "md5")

@@ -107,9 +107,9 @@ class BillParser(Generic[R]):
     def _rows_one_by_one(self, lines: list[str]) -> list[R]:
         """The way of the piece that holds the summary, and of files written untidily."""
         out: list[R] = []
-        for line in (line.rstrip("\r") for line in lines):
+        for line in (line.rstrip("\r").removeprefix("\ufeff") for line in lines):
             if not line or line == self._header_line:
-                # A bill of several parts repeats its header.
+                # The parts of a bill may each bring the header, and a BOM before it.
                 continue
             if self.summary is not None:
                 raise MalformedMessage(f"the bill goes on after its summary: {line[:60]!r}")
