@@ -19,6 +19,7 @@ FLOORS = [
     {"chain", "payloads", "notifications", "bills", "merchant", "key_stores"},
     {"platform_keys", "retry", "inbox", "reconcile"},
     {"auth", "transport", "uploads", "downloads"},
+    {"bill_downloads"},
     {"client", "flows", "deliveries"},
     {"fastapi", "cli", "sandbox"},
 ]

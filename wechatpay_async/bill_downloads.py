@@ -337,7 +337,7 @@ class Bills:
         wait: bool = False,
         check: bool = True,
     ) -> Bill[TradeRow]:
-        """The overseas statement, whose signature covers its SHA-1: https://pay.weixin.qq.com/wiki/doc/api_external/ch/apis/chapter3_1_7.shtml."""
+        """The overseas statement; its signature covers its SHA-1: https://pay.weixin.qq.com/wiki/doc/api_external/ch/apis/chapter3_1_7.shtml."""
         params = _params(date=_day(day).replace("-", ""), mchid=mchid, sub_mchid=sub_mchid)
 
         async def fetch(file: IO[bytes]) -> bool:

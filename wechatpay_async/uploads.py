@@ -134,14 +134,15 @@ class _Form:
     def of(cls, operation: FormOperation | None) -> _Form:
         if operation is None:
             return cls("file", {"filename": {}, "sha256": {}}, (), {})
-        file_field, meta, required = "file", None, ()
+        file_field, meta = "file", None
+        required: tuple[str, ...] = ()
         fields: dict[str, Mapping[str, Any]] = {}
         for parameter in operation.form:
             if parameter.get("type") == "file":
                 file_field = parameter["name"]
-            elif parameter.get("type") == "object":
-                meta = parameter.get("properties", {})
-                required = tuple(parameter["required"]) if isinstance(parameter.get("required"), list) else ()
+            elif "contentSchema" in parameter:
+                schema: Mapping[str, Any] = parameter["contentSchema"]
+                meta, required = schema.get("properties", {}), tuple(schema.get("required", ()))
             else:
                 fields[parameter["name"]] = parameter
         return cls(file_field, meta, required, fields)
