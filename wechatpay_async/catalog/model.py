@@ -29,6 +29,8 @@ class Value(TypedDict, total=False):
     minItems: int
     pattern: str
     anyOf: list[Schema]
+    #: The document inside a string that carries JSON (or, once decrypted, XML) as text.
+    contentSchema: Schema
     #: An example value, as the official page prints it.
     example: str | int | float | bool | list[object] | dict[str, object]
     #: APIv2: the value stands in a CDATA section.
@@ -44,10 +46,13 @@ class Schema(Value, total=False):
 
 
 class Parameter(Value):
-    """A named value of the path, the query, the headers or an upload form; `required` says of itself whether it must be there."""
+    """A named value of the path, the query, the headers or an upload form; `required` says of itself whether it must be there.
+
+    The `meta` of an upload form, always there, is an object: it may list its own required properties instead.
+    """
 
     name: str
-    required: bool
+    required: bool | list[str]
 
 
 class OperationKey(NamedTuple):
@@ -56,6 +61,9 @@ class OperationKey(NamedTuple):
     api: API
     method: str
     path: str
+
+
+_FILLED_BY_CLIENT = frozenset({"sign", "sign_type", "nonce_str", "mch_id", "mchid", "combine_mch_id", "workwx_sign"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +107,11 @@ class Operation:
     def docs_url(self) -> str | None:
         """The first official page, where one is known."""
         return self.docs[0] if self.docs else None
+
+    @property
+    def client_filled(self) -> frozenset[str]:
+        """The APIv2 fields that the client fills in itself: nobody has to give them, though the operation requires them."""
+        return _FILLED_BY_CLIENT if self.api == "v2" else frozenset()
 
     @property
     def is_upload(self) -> bool:

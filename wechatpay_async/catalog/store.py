@@ -153,7 +153,7 @@ def event_from_fact(fact: Mapping[str, Any]) -> Event:
         event=fact["event"],
         title=fact["title"],
         original_types=tuple(fact.get("original_types", ())),
-        resource=cast("Schema", fact.get("resource") or fact.get("body") or {}),
+        resource=cast("Schema", fact.get("resource", {})),
         docs=tuple(fact.get("docs", ())),
     )
 
