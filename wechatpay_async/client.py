@@ -7,10 +7,14 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Self, cast
 
 import httpx
+from anyio import to_thread
 from cryptography import x509
 
 from wechatpay_async import catalog, chain
@@ -28,15 +32,20 @@ from wechatpay_async.auth import (
 )
 from wechatpay_async.chain import NOT_GIVEN, Call, Node
 from wechatpay_async.crypto.keys import KeyText, PlatformKey, PlatformKeySource, PrivateKeySource
+from wechatpay_async.downloads import ExpectedHash, check_download_url, download
 from wechatpay_async.errors import ConfigError, NotFound, OutcomeUnknown, RequestError, TransportError
-from wechatpay_async.merchant import Merchant, load_merchant
+from wechatpay_async.key_stores import KeyStore
+from wechatpay_async.merchant import load_merchant
+from wechatpay_async.notifications import Notifications, Recipient
+from wechatpay_async.notifications.answers import Signer
 from wechatpay_async.payloads import Payloads
-from wechatpay_async.platform_keys import KeySource, StaticKeys
+from wechatpay_async.platform_keys import AutoKeys, KeySource, StaticKeys
 from wechatpay_async.protocol import sensitive, v3
 from wechatpay_async.protocol.target import encode_query
 from wechatpay_async.protocol.v2 import V2Request, build_request, read_reply
 from wechatpay_async.response import Response
 from wechatpay_async.transport import DEFAULT_TIMEOUT, make_http_client
+from wechatpay_async.uploads import Upload, prepare_upload
 
 if TYPE_CHECKING:
     from wechatpay_async.api.v2 import V2
@@ -69,6 +78,17 @@ _ENVIRONMENT: Mapping[str, str] = {
 _PUBLIC_KEY_ID, _PUBLIC_KEY = "WECHATPAY_PUBLIC_KEY_ID", "WECHATPAY_PUBLIC_KEY"
 
 
+class _Outgoing(NamedTuple):
+    """A request that is ready to be sent, any number of times.
+
+    `appid` is the one that an APIv2 call is about; `renew` gives a streamed body from its first byte again.
+    """
+
+    request: httpx.Request
+    appid: str | None = None
+    renew: Callable[[], httpx.AsyncByteStream] | None = None
+
+
 class Wechatpay:
     """A merchant's client of the WeChat Pay OpenAPI.
 
@@ -78,7 +98,8 @@ class Wechatpay:
 
     `mchid` is the merchant number (a partner's own), `serial` its API certificate's serial, `private_key` that certificate's key, `certs`
     WeChat Pay's keys by public-key id or serial. Keys are paths, `file://…`, PEM, `private.pkcs8://…` or key objects. `apiv3_key` has 32
-    bytes and opens notifications and certificates, `secret` is the APIv2 key. `timeout` is in seconds. `clock` gives seconds.
+    bytes and opens notifications and certificates, `secret` is the APIv2 key. `platform_keys="auto"` downloads platform certificates,
+    `key_store` keeps them across processes. `timeout` is in seconds. `clock` gives seconds.
 
     Raises `ConfigError`, which names the setting and the cure, when the client is made.
     """
@@ -98,7 +119,8 @@ class Wechatpay:
         base_url: str = DEFAULT_BASE_URL,
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
         validate: Validate = "warn",
-        platform_keys: KeySource | None = None,
+        platform_keys: KeySource | Literal["auto"] | None = None,
+        key_store: KeyStore | None = None,
         transport: httpx.AsyncBaseTransport | str | None = None,
         http_client: httpx.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
@@ -119,7 +141,7 @@ class Wechatpay:
         self._clock = clock
         self._validate = _checked_choice("validate", validate, ("off", "warn", "strict"))
         self._timeout = httpx.Timeout(timeout)
-        self._keys = _key_source(self._merchant, platform_keys)
+        self._keys = self._key_source(platform_keys, key_store)
         if dangerously_skip_verification and not is_loopback(self._base_url.host):
             raise ConfigError(
                 "dangerously_skip_verification",
@@ -145,6 +167,24 @@ class Wechatpay:
             clock=clock,
             nonce=new_nonce,
         )
+
+    def _key_source(self, source: KeySource | Literal["auto"] | None, store: KeyStore | None) -> KeySource:
+        merchant = self._merchant
+        if source == "auto":
+            if merchant.apiv3_key is None:
+                raise ConfigError("apiv3_key", "missing", hint='platform_keys="auto" opens the certificates with it')
+            return AutoKeys(self._fetch_certificates, merchant.apiv3_key, given=merchant.platform_keys, store=store, clock=self._clock)
+        if isinstance(source, str):
+            raise ConfigError("platform_keys", f"unknown value {source!r}", hint='"auto", a KeySource, or nothing')
+        if store is not None:
+            raise ConfigError("key_store", "given without anything to keep", hint='it goes with platform_keys="auto"')
+        if source is not None:
+            return source
+        if not merchant.platform_keys and merchant.secret is None:
+            raise ConfigError(
+                "certs", "missing: no reply could be verified", hint='certs={"PUB_KEY_ID_…": "pub_key.pem"}, or platform_keys="auto"'
+            )
+        return StaticKeys(merchant.platform_keys)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **settings: Any) -> Self:
@@ -184,19 +224,51 @@ class Wechatpay:
 
     __getitem__ = chain
 
+    @cached_property
+    def notifications(self) -> Notifications:
+        """Verifies and opens notifications: `await wxpay.notifications.parse(headers, body)`. Raises `ConfigError` without `apiv3_key`."""
+        merchant = self._merchant
+        keys = () if merchant.apiv3_key is None else (merchant.apiv3_key,)
+        signer = Signer(merchant.mchid, merchant.serial, merchant.private_key)
+        return Notifications([Recipient(merchant.mchid, self._keys, keys, signer)], clock=self._clock)
+
+    async def seal(self, text: str) -> sensitive.Sealed:
+        """A sensitive value for a path outside the catalogue, encrypted with the platform key that `Wechatpay-Serial` names.
+
+        Raises `InvalidData` where it is too long for the key (214 bytes).
+        """
+        key = await self._keys.for_encryption()
+        return sensitive.seal_text(text, sensitive.oaep_encryption(key.public_key))
+
+    def unseal(self, ciphertext: str) -> str:
+        """A sensitive value of an answer, decrypted with the merchant's private key. Raises `DecryptionError`."""
+        return sensitive.unseal_text(ciphertext, sensitive.oaep_decryption(self._merchant.private_key))
+
+    async def download(self, url: str, to: str | PathLike[str], *, sha1: str | None = None) -> Path:
+        """Download a `download_url`, exactly as it was given, to the path `to`.
+
+        `sha1` is the `hash_value` that came with the URL; the file appears when its content has that hash, never before.
+        Raises `RequestError` for a URL that is not WeChat Pay's, `BadHash`, `MalformedMessage`, `TransportError`, `APIError`.
+        """
+        expected = None if sha1 is None else ExpectedHash("SHA1", sha1)
+        return await download(self._open_url, url, to, expected, allowed_hosts=self._allowed_hosts)
+
     async def execute(self, call: Call) -> Response[Any]:
-        """Make one call: encode, sign and send, check, decode. The verbs of a chain come here."""
-        if call.api == "v2":
-            request, sent = self._encode_v2(call)
-            return self._decode_v2(call, sent, await self._send(call, request))
-        request = await self._encode(call)
-        return self._decode(call, await self._send(call, request))
+        """Make one call: encode, send (each attempt signed afresh), check, decode. The verbs of a chain come here."""
+        if call.file is not None or (call.operation is not None and call.operation.is_upload):
+            async with self._prepared(call) as upload:
+                outgoing = self._encode_upload(call, upload)
+                response = await self._send(call, outgoing)
+        else:
+            outgoing = self._encode_v2(call) if call.api == "v2" else await self._encode(call)
+            response = await self._send(call, outgoing)
+        return self._decode_v2(call, outgoing, response) if call.api == "v2" else await self._decode(call, response)
 
     @asynccontextmanager
     async def open_stream(self, call: Call) -> AsyncGenerator[httpx.Response, None]:
         """Make one call and hand out its body as it arrives; an error answer is raised before."""
-        request = await self._encode(call)
-        response = await self._attempt(call, request)
+        outgoing = self._encode_v2(call) if call.api == "v2" else await self._encode(call)
+        response = await self._attempt(call, outgoing)
         try:
             if not response.is_success:
                 await read_bounded(response)
@@ -205,10 +277,32 @@ class Wechatpay:
         finally:
             await response.aclose()
 
-    async def _encode(self, call: Call) -> httpx.Request:
+    @asynccontextmanager
+    async def _open_url(self, url: str) -> AsyncGenerator[httpx.Response, None]:
+        """GET a URL that WeChat Pay gave, its path and query untouched; the answer is checked by whoever reads it."""
+        target = check_download_url(url, self._allowed_hosts)
+        call = Call("v3", "GET", target.partition("?")[0], target)
+        request = self._request(call, httpx.URL(url), self._headers(call), None, SigningFacts(verify="unsigned"))
+        response = await self._attempt(call, _Outgoing(request))
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _fetch_certificates(self) -> tuple[int, Mapping[str, str], bytes]:
+        """One signed `GET /v3/certificates`, its reply unverified: the keys that it brings verify it."""
+        call = Call("v3", "GET", "/v3/certificates", "/v3/certificates")
+        request = self._request(call, self._base_for(call), self._headers(call), b"", SigningFacts(verify="unsigned"))
+        response = await self._send(call, _Outgoing(request))
+        return response.status_code, response.headers, response.content
+
+    async def _encode(self, call: Call) -> _Outgoing:
         """The final bytes of an APIv3 request; nothing after this changes them."""
         operation, data, params = call.operation, call.data, call.params
         headers = self._headers(call)
+        signed_reply = operation is None or operation.response_signed
+        if signed_reply and self._keys.preferred_serial() is None:
+            await self._keys.for_encryption()  # nothing is sent whose answer could not be verified
         if operation is not None and (key := await self._sealing_key(call, headers)) is not None:
             headers[v3.SERIAL_HEADER] = key.serial
             encryption = sensitive.oaep_encryption(key.public_key)
@@ -217,27 +311,56 @@ class Wechatpay:
         content = b"" if data is None else v3.encode_json(_mapping_or_list(data))
         if content or call.method not in _READS:
             headers.setdefault("Content-Type", "application/json")
-        facts = SigningFacts(verify="signature" if operation is None or operation.response_signed else "unsigned")
-        return self._request(call, encode_query(params), headers, content, facts)
+        facts = SigningFacts(verify="signature" if signed_reply else "unsigned")
+        return _Outgoing(self._request(call, self._url(call, encode_query(params)), headers, content, facts))
 
-    def _encode_v2(self, call: Call) -> tuple[httpx.Request, V2Request]:
+    @asynccontextmanager
+    async def _prepared(self, call: Call) -> AsyncGenerator[Upload, None]:
+        """An upload's file, read for its digest, and the meta over it."""
+        if call.file is None:
+            raise RequestError(f"{call.name} is an upload", hint="pass file=: a path, bytes, a binary file or an async stream")
+        sign_fields = self._sign_v2_form(call) if call.api == "v2" else None
+        fields = _fields(call.data, "a dict of the meta's other fields")
+        async with prepare_upload(call.operation, fields, call.file, call.filename, call.progress, sign_fields=sign_fields) as upload:
+            yield upload
+
+    def _encode_upload(self, call: Call, upload: Upload) -> _Outgoing:
+        """An upload's request: the signature covers the meta alone, the body is streamed."""
+        headers = self._headers(call)
+        headers["Content-Type"] = upload.content_type
+        headers["Content-Length"] = str(upload.content_length)
+        facts = None if call.api == "v2" else SigningFacts(signed_body=upload.signed)
+        request = self._request(call, self._url(call, encode_query(call.params)), headers, upload.stream(), facts)
+        return _Outgoing(request, renew=upload.stream)
+
+    def _sign_v2_form(self, call: Call) -> Callable[[dict[str, str]], Mapping[str, str]]:
+        return lambda fields: self._build_v2(call, fields).form
+
+    def _encode_v2(self, call: Call) -> _Outgoing:
         """The final bytes of an APIv2 request, which carries its signature among its fields."""
-        if self._merchant.secret is None:
-            raise ConfigError("secret", "missing", hint="APIv2 operations are signed with the APIv2 key")
-        fields = {**call.params, **_v2_fields(call.data)}
-        built = build_request(
-            call.operation,
-            fields,
-            mchid=self._merchant.mchid,
-            secret=self._merchant.secret.encode(),
-            nonce=new_nonce(),
-            method=call.method,
-        )
+        fields = _fields(call.data, "a dict of the XML's fields")
+        if call.method in _READS:
+            fields, query = {**call.params, **fields}, ""
+        else:
+            query = encode_query(call.params)
+        built = self._build_v2(call, fields)
         headers = self._headers(call)
         headers["Accept"] = "*/*"
         if built.content_type is not None:
             headers["Content-Type"] = built.content_type
-        return self._request(call, encode_query(built.query), headers, built.body, None), built
+        url = self._url(call, encode_query(built.query) or query)
+        return _Outgoing(self._request(call, url, headers, built.body, None), appid=built.appid)
+
+    def _build_v2(self, call: Call, fields: Mapping[str, Any]) -> V2Request:
+        """Complete and sign the fields of an APIv2 call."""
+        return build_request(
+            call.operation, fields, mchid=self._merchant.mchid, secret=self._secret(), nonce=new_nonce(), method=call.method
+        )
+
+    def _secret(self) -> bytes:
+        if self._merchant.secret is None:
+            raise ConfigError("secret", "missing", hint="APIv2 operations are signed with the APIv2 key")
+        return self._merchant.secret.encode()
 
     def _headers(self, call: Call) -> httpx.Headers:
         headers = httpx.Headers({"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT})
@@ -258,21 +381,27 @@ class Wechatpay:
         chosen = headers.get(v3.SERIAL_HEADER)
         return await self._keys.find(chosen) if chosen else await self._keys.for_encryption()
 
-    def _request(self, call: Call, query: str, headers: httpx.Headers, content: bytes, facts: SigningFacts | None) -> httpx.Request:
-        url = self._base_for(call).copy_with(raw_path=(f"{call.path}?{query}" if query else call.path).encode("ascii"))
+    def _url(self, call: Call, query: str) -> httpx.URL:
+        return self._base_for(call).copy_with(raw_path=(f"{call.path}?{query}" if query else call.path).encode("ascii"))
+
+    def _request(
+        self, call: Call, url: httpx.URL, headers: httpx.Headers, body: bytes | httpx.AsyncByteStream | None, facts: SigningFacts | None
+    ) -> httpx.Request:
         check_host(url, self._allowed_hosts)
         timeout = self._timeout if call.timeout is NOT_GIVEN else httpx.Timeout(call.timeout)
         extensions = {"timeout": timeout.as_dict(), FACTS: facts}
-        return httpx.Request(call.method, url, headers=headers, content=content, extensions=extensions)
+        if isinstance(body, httpx.AsyncByteStream):
+            return httpx.Request(call.method, url, headers=headers, stream=body, extensions=extensions)
+        return httpx.Request(call.method, url, headers=headers, content=body, extensions=extensions)
 
     def _base_for(self, call: Call) -> httpx.URL:
         """The catalogue's host for the few operations that have one of their own; a sandbox on this machine serves them all."""
         own = call.operation.base_url if call.operation is not None else None
         return self._base_url if own is None or is_loopback(self._base_url.host) else httpx.URL(own)
 
-    async def _send(self, call: Call, request: httpx.Request) -> httpx.Response:
+    async def _send(self, call: Call, outgoing: _Outgoing) -> httpx.Response:
         """The whole answer to a call, read into memory within bounds."""
-        response = await self._attempt(call, request)
+        response = await self._attempt(call, outgoing)
         try:
             await read_bounded(response)
         except httpx.TransportError as error:
@@ -281,15 +410,15 @@ class Wechatpay:
             await response.aclose()
         return response
 
-    async def _attempt(self, call: Call, request: httpx.Request) -> httpx.Response:
+    async def _attempt(self, call: Call, outgoing: _Outgoing) -> httpx.Response:
         """Sign, send and verify once; the body may still be unread."""
         auth = self._auth if call.api == "v3" else None
         try:
-            return await self._http.send(request, stream=True, auth=auth, follow_redirects=False)
+            return await self._http.send(outgoing.request, stream=True, auth=auth, follow_redirects=False)
         except httpx.TransportError as error:
             _raise_transport_error(call, error)
 
-    def _decode(self, call: Call, response: httpx.Response) -> Response[Any]:
+    async def _decode(self, call: Call, response: httpx.Response) -> Response[Any]:
         """The verified data of an answer, its sensitive fields opened; or the error that it stands for."""
         if not response.is_success:
             self._raise_error(call, response)
@@ -303,19 +432,25 @@ class Wechatpay:
             if _is_error_envelope(data, operation):
                 self._raise_error(call, response)
             if operation is not None and (plan := sensitive.answer_plan(operation, response.status_code)) is not None:
-                data = sensitive.unseal(data, plan, sensitive.oaep_decryption(self._merchant.private_key))
+                data = await self._unsealed(data, plan)
         return Response(data, response, response.status_code, response.headers.get(v3.REQUEST_ID_HEADER))
 
-    def _decode_v2(self, call: Call, sent: V2Request, response: httpx.Response) -> Response[Any]:
+    async def _unsealed(self, data: Any, plan: sensitive.Plan) -> Any:
+        """An answer with its sensitive fields opened; many of them in a worker thread, since each takes 0.7 ms."""
+        decrypt = sensitive.oaep_decryption(self._merchant.private_key)
+        if sensitive.count(data, plan) > 1:
+            return await to_thread.run_sync(sensitive.unseal, data, plan, decrypt)
+        return sensitive.unseal(data, plan, decrypt)
+
+    def _decode_v2(self, call: Call, outgoing: _Outgoing, response: httpx.Response) -> Response[Any]:
         """The checked values of an APIv2 answer."""
-        assert self._merchant.secret is not None  # noqa: S101 — `_encode_v2` has refused the call without it
         data = read_reply(
             call.operation,
             response.headers,
             response.content,
             mchid=self._merchant.mchid,
-            secret=self._merchant.secret.encode(),
-            appid=sent.appid,
+            secret=self._secret(),
+            appid=outgoing.appid,
             status=response.status_code,
         )
         return Response(data, response, response.status_code, response.headers.get(v3.REQUEST_ID_HEADER))
@@ -375,18 +510,6 @@ def _checked_choice(parameter: str, value: str, choices: tuple[str, ...]) -> str
     return value
 
 
-def _key_source(merchant: Merchant, source: KeySource | None) -> KeySource:
-    if source is not None:
-        return source
-    if not merchant.platform_keys and merchant.secret is None:
-        raise ConfigError(
-            "certs",
-            "missing: no reply could be verified",
-            hint='certs={"PUB_KEY_ID_…": "pub_key.pem"}, or platform_keys="auto" with apiv3_key',
-        )
-    return StaticKeys(merchant.platform_keys)
-
-
 def _mapping_or_list(data: Any) -> Any:
     """A body as `json` takes it. Raises `RequestError` that says how to make one from what came."""
     if isinstance(data, (dict, list, tuple)):
@@ -397,11 +520,12 @@ def _mapping_or_list(data: Any) -> Any:
     raise RequestError(f"the body: expected a mapping, got {type(data).__name__}", hint=cure)
 
 
-def _v2_fields(data: Any) -> Mapping[str, Any]:
+def _fields(data: object, cure: str) -> Mapping[str, Any]:
+    """A body that must be a mapping. Raises `RequestError`."""
     if data is None:
         return {}
     if not isinstance(data, Mapping):
-        raise RequestError(f"the body: expected a mapping, got {type(data).__name__}", hint="a dict of the XML's fields")
+        raise RequestError(f"the body: expected a mapping, got {type(data).__name__}", hint=cure)
     return cast("Mapping[str, Any]", data)
 
 
