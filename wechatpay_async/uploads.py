@@ -140,9 +140,10 @@ class _Form:
         for parameter in operation.form:
             if parameter.get("type") == "file":
                 file_field = parameter["name"]
-            elif "contentSchema" in parameter:
-                schema: Mapping[str, Any] = parameter["contentSchema"]
-                meta, required = schema.get("properties", {}), tuple(schema.get("required", ()))
+            elif parameter["name"] == "meta":
+                schema: Mapping[str, Any] = parameter.get("contentSchema") or parameter
+                meta, wanted = schema.get("properties", {}), schema.get("required")
+                required = tuple(cast("Sequence[str]", wanted)) if isinstance(wanted, list | tuple) else ()
             else:
                 fields[parameter["name"]] = parameter
         return cls(file_field, meta, required, fields)
