@@ -190,7 +190,11 @@ def _required_as_named(schema: dict[str, Any]) -> None:
 
 def _document_in_text(schema: dict[str, Any]) -> None:
     """The properties belong to the document inside the string, not to the string."""
-    schema["contentSchema"] = {"type": "object"} | {key: schema.pop(key) for key in ("properties", "required") if key in schema}
+    listed = isinstance(schema.get("required"), list)
+    inner = {key: schema.pop(key) for key in ("properties", "required") if key == "properties" or listed}
+    if listed and "name" in schema:
+        schema["required"] = True
+    schema |= {"type": "string", "contentSchema": {"type": "object"} | inner}
 
 
 def _pattern_as_python(schema: dict[str, Any]) -> None:

@@ -128,8 +128,7 @@ def _items(place: Place) -> Iterator[str]:
 def _limits(place: Place) -> Iterator[str]:
     kind = place.schema.get("type")
     for key, kinds in LIMITS.items():
-        is_meta = place.part == "form" and kind == "object" and key == "format"
-        if key in place.schema and kind is not None and kind not in kinds and not is_meta:
+        if key in place.schema and kind is not None and kind not in kinds:
             yield f"{key} on {kind}"
     for low, high in (("minLength", "maxLength"), ("minimum", "maximum"), ("minItems", "maxItems")):
         if place.schema.get(low, 0) > place.schema.get(high, float("inf")):
@@ -141,8 +140,7 @@ def _limits(place: Place) -> Iterator[str]:
 def _required(place: Place) -> Iterator[str]:
     required = place.schema.get("required")
     is_parameter = "name" in place.schema
-    is_meta = place.part == "form" and place.schema.get("type") == "object"
-    if is_parameter and not isinstance(required, bool) and not is_meta:
+    if is_parameter and not isinstance(required, bool):
         yield f"a parameter says {required!r} of itself"
     if not is_parameter and isinstance(required, bool):
         yield f"a schema says {required!r} of its properties"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypedDict
+from typing import Literal, NamedTuple, TypedDict, cast
 
 __all__ = ["API", "Event", "Operation", "OperationKey", "Parameter", "Schema", "SchemaType", "TreeNode", "Value"]
 
@@ -13,12 +13,10 @@ SchemaType = Literal["string", "integer", "number", "boolean", "object", "array"
 
 
 class Value(TypedDict, total=False):
-    """What a value must look like: the part of JSON Schema that the facts use, and three marks of WeChat Pay."""
+    """What a value must look like: the part of JSON Schema that the facts use, and two marks of WeChat Pay."""
 
     type: SchemaType
     title: str
-    properties: dict[str, Schema]
-    items: Schema
     enum: list[str | int]
     format: str
     maxLength: int
@@ -28,9 +26,6 @@ class Value(TypedDict, total=False):
     maxItems: int
     minItems: int
     pattern: str
-    anyOf: list[Schema]
-    #: The document inside a string that carries JSON (or, once decrypted, XML) as text.
-    contentSchema: Schema
     #: An example value, as the official page prints it.
     example: str | int | float | bool | list[object] | dict[str, object]
     #: APIv2: the value stands in a CDATA section.
@@ -42,17 +37,24 @@ class Value(TypedDict, total=False):
 class Schema(Value, total=False):
     """A value of a body; `required` lists the properties that must be there."""
 
+    properties: dict[str, Schema]
     required: list[str]
+    items: Schema
+    anyOf: list[Schema]
+    #: The document inside a string that carries JSON (or, once decrypted, XML) as text.
+    contentSchema: Schema
 
 
-class Parameter(Value):
-    """A named value of the path, the query, the headers or an upload form; `required` says of itself whether it must be there.
+class _Parameter(Value, total=False):
+    items: Schema
+    contentSchema: Schema
 
-    The `meta` of an upload form, always there, is an object: it may list its own required properties instead.
-    """
+
+class Parameter(_Parameter):
+    """A named value of the path, the query, the headers or an upload form; `required` says of itself whether it must be there."""
 
     name: str
-    required: bool | list[str]
+    required: bool
 
 
 class OperationKey(NamedTuple):
@@ -61,6 +63,10 @@ class OperationKey(NamedTuple):
     api: API
     method: str
     path: str
+
+
+def _without_mark(parameter: Parameter) -> Schema:
+    return cast("Schema", {key: value for key, value in parameter.items() if key not in ("name", "required")})
 
 
 _FILLED_BY_CLIENT = frozenset({"sign", "sign_type", "nonce_str", "mch_id", "mchid", "combine_mch_id", "workwx_sign"})
@@ -107,6 +113,12 @@ class Operation:
     def docs_url(self) -> str | None:
         """The first official page, where one is known."""
         return self.docs[0] if self.docs else None
+
+    @property
+    def query_schema(self) -> Schema:
+        """The query as one object."""
+        properties = {parameter["name"]: _without_mark(parameter) for parameter in self.query_params}
+        return {"type": "object", "properties": properties, "required": [each["name"] for each in self.query_params if each["required"]]}
 
     @property
     def client_filled(self) -> frozenset[str]:

@@ -117,9 +117,9 @@ def _read_meta(parameter: Parameter, part: Part) -> dict[str, Any]:
     if not isinstance(meta, dict):
         _refuse("meta字段须为JSON对象", "meta")
     values: dict[str, Any] = meta
-    properties = parameter.get("properties", {})
-    required: Any = parameter.get("required")
-    needed = required if isinstance(required, list) else [name for name in _IN_META if name in properties]
+    schema = parameter.get("contentSchema", {})
+    properties = schema.get("properties", {})
+    needed = schema.get("required") or [name for name in _IN_META if name in properties]
     for name in needed:
         if not values.get(name):
             _refuse(f"meta缺少 {name}", f"meta.{name}")
