@@ -15,10 +15,11 @@ from wechatpay_async.errors import DecryptionError
 _BLOCK_BITS = 128
 
 
-def gcm_decrypt(key: bytes, nonce: bytes, ciphertext: str, associated_data: bytes) -> bytes:
-    """Open a base64 ciphertext whose last 16 bytes are the tag. Raises `DecryptionError`."""
+def gcm_decrypt(key: bytes | AESGCM, nonce: bytes, ciphertext: str, associated_data: bytes) -> bytes:
+    """Open a base64 ciphertext whose last 16 bytes are the tag. `key` may be an `AESGCM` that is kept. Raises `DecryptionError`."""
     try:
-        return AESGCM(key).decrypt(nonce, _from_base64(ciphertext), associated_data)
+        cipher = key if isinstance(key, AESGCM) else AESGCM(key)
+        return cipher.decrypt(nonce, _from_base64(ciphertext), associated_data)
     except (InvalidTag, ValueError):
         raise DecryptionError(
             "the AES-GCM ciphertext does not open", hint="is this merchant's APIv3 key the one that is set in the merchant platform today?"

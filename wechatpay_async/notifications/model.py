@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from wechatpay_async.errors import RequestError
 from wechatpay_async.notifications.answers import QUESTIONS, Answer, BusinessAnswer, Signer, ack, business_answer, fail
+from wechatpay_async.notifications.core import Envelope
 
 if TYPE_CHECKING:
     from wechatpay_async.api.events import ResourceAs
@@ -16,44 +17,51 @@ if TYPE_CHECKING:
 class Notification:
     """One verified notification of APIv3 (https://pay.weixin.qq.com/doc/v3/merchant/4012791861).
 
-    `id`: the notification's own number; a repetition carries the same one.
-    `event_type`: what happened, as in `TRANSACTION.SUCCESS`.
-    `create_time`: with its offset; the time of the signature where the message has none that can be read.
-    `summary`, `resource_type`, `original_type`: as sent, "" where absent.
-    `resource`: the decrypted resource. `resource_as("TRANSACTION.SUCCESS")` gives it typed.
+    `resource`: the decrypted resource; `resource_as("TRANSACTION.SUCCESS")` gives it typed.
     `raw`: the body as it came. `mchid`: the merchant whose keys fit.
     """
 
-    __slots__ = (
-        "_clock", "_signer", "create_time", "event_type", "id", "mchid", "original_type", "raw", "resource", "resource_type", "summary",
-    )  # fmt: skip
+    __slots__ = ("_clock", "_envelope", "_signer", "mchid", "raw", "resource")
 
     def __init__(
-        self,
-        *,
-        id: str,  # noqa: A002 — the field's own name
-        event_type: str,
-        create_time: datetime,
-        summary: str,
-        resource_type: str,
-        original_type: str,
-        resource: dict[str, Any],
-        raw: bytes,
-        mchid: str,
-        signer: Signer | None,
-        clock: Callable[[], float],
+        self, envelope: Envelope, resource: dict[str, Any], raw: bytes, mchid: str, signer: Signer | None, clock: Callable[[], float]
     ) -> None:
-        self.id = id
-        self.event_type = event_type
-        self.create_time = create_time
-        self.summary = summary
-        self.resource_type = resource_type
-        self.original_type = original_type
+        self._envelope = envelope
         self.resource = resource
         self.raw = raw
         self.mchid = mchid
         self._signer = signer
         self._clock = clock
+
+    @property
+    def id(self) -> str:
+        """The notification's own number; a repetition carries the same one."""
+        return self._envelope.id
+
+    @property
+    def event_type(self) -> str:
+        """What happened, as in `TRANSACTION.SUCCESS`."""
+        return self._envelope.event_type
+
+    @property
+    def create_time(self) -> datetime:
+        """When it was made, with the offset; the time of the signature where the message has no time that can be read."""
+        return self._envelope.create_time
+
+    @property
+    def summary(self) -> str:
+        """A few words for people, "" where absent."""
+        return self._envelope.summary
+
+    @property
+    def resource_type(self) -> str:
+        """`encrypt-resource`, "" where absent."""
+        return self._envelope.resource_type
+
+    @property
+    def original_type(self) -> str:
+        """What kind of object the resource is, "" where absent: `transaction`, `refund`, `profitsharing` …"""
+        return self._envelope.original_type
 
     @property
     def resource_as(self) -> ResourceAs:

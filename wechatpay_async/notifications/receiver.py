@@ -7,12 +7,14 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from wechatpay_async.crypto.keys import PlatformKey
 from wechatpay_async.errors import BadSignature, ConfigError, DecryptionError, RequestError, UnknownSerial, WechatpayError
 from wechatpay_async.notifications.answers import Signer
-from wechatpay_async.notifications.core import Envelope, check_shape, open_resource, raw_body, read_envelope, read_signature, verify
+from wechatpay_async.notifications.core import check_shape, open_resource, raw_body, read_envelope, read_signature, verify
 from wechatpay_async.notifications.model import Notification
 from wechatpay_async.protocol.v3 import SignatureHeaders, check_timestamp
 
@@ -57,6 +59,8 @@ class Recipient:
     keys: KeyFinder = field(repr=False)
     apiv3_keys: tuple[bytes, ...] = field(repr=False)
     signer: Signer | None = field(default=None, repr=False)
+    #: One for each APIv3 key: setting a key up takes longer than opening a resource with it.
+    ciphers: tuple[AESGCM, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.apiv3_keys:
@@ -64,6 +68,7 @@ class Recipient:
         for key in self.apiv3_keys:
             if len(key) != _APIV3_KEY_BYTES:
                 raise ConfigError("apiv3_key", f"expected {_APIV3_KEY_BYTES} bytes, got {len(key)}")
+        object.__setattr__(self, "ciphers", tuple(AESGCM(key) for key in self.apiv3_keys))
 
 
 _Holders: TypeAlias = "list[tuple[Recipient, PlatformKey]]"
@@ -176,28 +181,13 @@ class Notifications:
         envelope = read_envelope(raw, int(signature.timestamp))
         for recipient, held in holders:
             if held is key or held == key:
-                resource = open_resource(envelope.resource, recipient.apiv3_keys)
+                resource = open_resource(envelope.resource, recipient.ciphers)
                 if resource is not None:
-                    return self._notification(recipient, envelope, resource, raw)
+                    return Notification(envelope, resource, raw, recipient.mchid, recipient.signer, self._clock)
         raise DecryptionError(
             "the signature is right, but the resource does not open",
             hint="the APIv3 key given here is not the one that is set in the merchant platform (account, API security, APIv3 key); "
             "it has 32 bytes, and may have been changed since",
-        )
-
-    def _notification(self, recipient: Recipient, envelope: Envelope, resource: dict[str, Any], raw: bytes) -> Notification:
-        return Notification(
-            id=envelope.id,
-            event_type=envelope.event_type,
-            create_time=envelope.create_time,
-            summary=envelope.summary,
-            resource_type=envelope.resource_type,
-            original_type=envelope.original_type,
-            resource=resource,
-            raw=raw,
-            mchid=recipient.mchid,
-            signer=recipient.signer,
-            clock=self._clock,
         )
 
 
