@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from .catalogue import write_catalogue
+from .generated_types import write_types
 from .intake import take_in
 
 
@@ -20,6 +21,7 @@ def main(arguments: list[str]) -> str:
         case _:
             raise SystemExit("usage: python -m wechatpay_async._codegen [import <folder with operations.jsonl and events.jsonl>]")
     write_catalogue()
+    write_types()
     return report
 
 

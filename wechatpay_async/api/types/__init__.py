@@ -1,0 +1,1 @@
+"""One module a service: the `TypedDict`s of its bodies, queries and answers."""
