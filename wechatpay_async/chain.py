@@ -10,7 +10,6 @@ so that an operation published tomorrow works today.
 
 from __future__ import annotations
 
-import difflib
 import keyword
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -25,6 +24,7 @@ from wechatpay_async import catalog
 from wechatpay_async.catalog import Operation, TreeNode
 from wechatpay_async.errors import RequestError
 from wechatpay_async.response import Response
+from wechatpay_async.spelling import nearest
 
 __all__ = ["Call", "Caller", "Node", "attribute_names", "normalise"]
 
@@ -469,7 +469,7 @@ def _value(route: _Route, name: str, given: dict[str, Any]) -> str:
     """Take the value of one placeholder out of `given`, as text. Raises `RequestError` for one that is absent or cannot be a segment."""
     keyword_name = name if name in given else name.replace("-", "_")
     if keyword_name not in given:
-        near = difflib.get_close_matches(keyword_name, given, 1)
+        near = nearest(keyword_name, given)
         found = f"; did you mean it by {near[0]!r}?" if near else ""
         raise RequestError(f"{route.method} {route.template}: the path value {name} is missing", hint=f"pass {keyword_name}=…{found}")
     value = given.pop(keyword_name)
@@ -493,7 +493,7 @@ def _refuse_unknown(route: _Route, rest: Mapping[str, Any]) -> None:
 
 
 def _suggestion(route: _Route, name: str) -> str:
-    near = difflib.get_close_matches(name, [*route.names, "params", "headers", "timeout"], 1)
+    near = nearest(name, [*route.names, "params", "headers", "timeout"])
     if near:
         return f"did you mean {near[0]}?"
     documented = route.operation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -13,9 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Self, cast
 
+import anyio.to_thread
 import httpx
-from anyio import to_thread
-from cryptography import x509
 
 from wechatpay_async import catalog, chain
 from wechatpay_async._version import __version__
@@ -32,24 +30,28 @@ from wechatpay_async.auth import (
 )
 from wechatpay_async.chain import NOT_GIVEN, Call, Node
 from wechatpay_async.crypto.keys import KeyText, PlatformKey, PlatformKeySource, PrivateKeySource
-from wechatpay_async.downloads import ExpectedHash, check_download_url, download
 from wechatpay_async.errors import ConfigError, NotFound, OutcomeUnknown, RequestError, TransportError
-from wechatpay_async.key_stores import KeyStore
 from wechatpay_async.merchant import load_merchant
-from wechatpay_async.notifications import Notifications, Recipient
-from wechatpay_async.notifications.answers import Signer
-from wechatpay_async.payloads import Payloads
-from wechatpay_async.platform_keys import AutoKeys, KeySource, StaticKeys
+from wechatpay_async.platform_keys import KeySource, StaticKeys
 from wechatpay_async.protocol import sensitive, v3
 from wechatpay_async.protocol.target import encode_query
-from wechatpay_async.protocol.v2 import V2Request, build_request, read_reply
 from wechatpay_async.response import Response
+from wechatpay_async.spelling import nearest
 from wechatpay_async.transport import DEFAULT_TIMEOUT, make_http_client
-from wechatpay_async.uploads import Upload, prepare_upload
 
+# Files, notifications, payloads, APIv2 and downloaded certificates are imported where they are first used: a service that only makes
+# APIv3 calls starts as fast as httpx itself.
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from wechatpay_async.api.v2 import V2
     from wechatpay_async.api.v3 import V3
+    from wechatpay_async.key_stores import KeyStore
+    from wechatpay_async.notifications import Notifications
+    from wechatpay_async.payloads import Payloads
+    from wechatpay_async.protocol.sensitive import Plan, Sealed
+    from wechatpay_async.protocol.v2 import V2Request
+    from wechatpay_async.uploads import Upload
 
 __all__ = ["Validate", "Wechatpay"]
 
@@ -160,19 +162,14 @@ class Wechatpay:
             raise ConfigError("transport", "given together with http_client", hint="give the transport to your own client")
         self._borrowed = http_client is not None
         self._http = http_client if http_client is not None else make_http_client(transport, self._timeout)
-        self.payloads = Payloads(
-            mchid=self._merchant.mchid,
-            private_key=self._merchant.private_key,
-            secret=self._merchant.secret,
-            clock=clock,
-            nonce=new_nonce,
-        )
 
     def _key_source(self, source: KeySource | Literal["auto"] | None, store: KeyStore | None) -> KeySource:
         merchant = self._merchant
         if source == "auto":
             if merchant.apiv3_key is None:
                 raise ConfigError("apiv3_key", "missing", hint='platform_keys="auto" opens the certificates with it')
+            from wechatpay_async.platform_keys import AutoKeys
+
             return AutoKeys(self._fetch_certificates, merchant.apiv3_key, given=merchant.platform_keys, store=store, clock=self._clock)
         if isinstance(source, str):
             raise ConfigError("platform_keys", f"unknown value {source!r}", hint='"auto", a KeySource, or nothing')
@@ -225,14 +222,24 @@ class Wechatpay:
     __getitem__ = chain
 
     @cached_property
+    def payloads(self) -> Payloads:
+        """What a page, a mini-program or an app hands to WeChat: `wxpay.payloads.jsapi(appid=…, prepay_id=…)`."""
+        from wechatpay_async.payloads import Payloads
+
+        merchant = self._merchant
+        return Payloads(mchid=merchant.mchid, private_key=merchant.private_key, secret=merchant.secret, clock=self._clock, nonce=new_nonce)
+
+    @cached_property
     def notifications(self) -> Notifications:
         """Verifies and opens notifications: `await wxpay.notifications.parse(headers, body)`. Raises `ConfigError` without `apiv3_key`."""
+        from wechatpay_async.notifications import Notifications, Recipient, Signer
+
         merchant = self._merchant
         keys = () if merchant.apiv3_key is None else (merchant.apiv3_key,)
         signer = Signer(merchant.mchid, merchant.serial, merchant.private_key)
         return Notifications([Recipient(merchant.mchid, self._keys, keys, signer)], clock=self._clock)
 
-    async def seal(self, text: str) -> sensitive.Sealed:
+    async def seal(self, text: str) -> Sealed:
         """A sensitive value for a path outside the catalogue, encrypted with the platform key that `Wechatpay-Serial` names.
 
         Raises `InvalidData` where it is too long for the key (214 bytes).
@@ -250,6 +257,8 @@ class Wechatpay:
         `sha1` is the `hash_value` that came with the URL; the file appears when its content has that hash, never before.
         Raises `RequestError` for a URL that is not WeChat Pay's, `BadHash`, `MalformedMessage`, `TransportError`, `APIError`.
         """
+        from wechatpay_async.downloads import ExpectedHash, download
+
         expected = None if sha1 is None else ExpectedHash("SHA1", sha1)
         return await download(self._open_url, url, to, expected, allowed_hosts=self._allowed_hosts)
 
@@ -280,6 +289,8 @@ class Wechatpay:
     @asynccontextmanager
     async def _open_url(self, url: str) -> AsyncGenerator[httpx.Response, None]:
         """GET a URL that WeChat Pay gave, its path and query untouched; the answer is checked by whoever reads it."""
+        from wechatpay_async.downloads import check_download_url
+
         target = check_download_url(url, self._allowed_hosts)
         call = Call("v3", "GET", target.partition("?")[0], target)
         request = self._request(call, httpx.URL(url), self._headers(call), None, SigningFacts(verify="unsigned"))
@@ -321,6 +332,8 @@ class Wechatpay:
             raise RequestError(f"{call.name} is an upload", hint="pass file=: a path, bytes, a binary file or an async stream")
         sign_fields = self._sign_v2_form(call) if call.api == "v2" else None
         fields = _fields(call.data, "a dict of the meta's other fields")
+        from wechatpay_async.uploads import prepare_upload
+
         async with prepare_upload(call.operation, fields, call.file, call.filename, call.progress, sign_fields=sign_fields) as upload:
             yield upload
 
@@ -353,6 +366,8 @@ class Wechatpay:
 
     def _build_v2(self, call: Call, fields: Mapping[str, Any]) -> V2Request:
         """Complete and sign the fields of an APIv2 call."""
+        from wechatpay_async.protocol.v2 import build_request
+
         return build_request(
             call.operation, fields, mchid=self._merchant.mchid, secret=self._secret(), nonce=new_nonce(), method=call.method
         )
@@ -435,15 +450,17 @@ class Wechatpay:
                 data = await self._unsealed(data, plan)
         return Response(data, response, response.status_code, response.headers.get(v3.REQUEST_ID_HEADER))
 
-    async def _unsealed(self, data: Any, plan: sensitive.Plan) -> Any:
+    async def _unsealed(self, data: Any, plan: Plan) -> Any:
         """An answer with its sensitive fields opened; many of them in a worker thread, since each takes 0.7 ms."""
         decrypt = sensitive.oaep_decryption(self._merchant.private_key)
         if sensitive.count(data, plan) > 1:
-            return await to_thread.run_sync(sensitive.unseal, data, plan, decrypt)
+            return await anyio.to_thread.run_sync(sensitive.unseal, data, plan, decrypt)
         return sensitive.unseal(data, plan, decrypt)
 
     def _decode_v2(self, call: Call, outgoing: _Outgoing, response: httpx.Response) -> Response[Any]:
         """The checked values of an APIv2 answer."""
+        from wechatpay_async.protocol.v2 import read_reply
+
         data = read_reply(
             call.operation,
             response.headers,
@@ -473,7 +490,7 @@ def _settings_from(environ: Mapping[str, str]) -> dict[str, Any]:
     settings: dict[str, Any] = {setting: environ[name] for name, setting in _ENVIRONMENT.items() if environ.get(name)}
     known = [*_ENVIRONMENT, _PUBLIC_KEY_ID, _PUBLIC_KEY]
     for name in environ:
-        if name.startswith("WECHATPAY_") and name not in known and (near := difflib.get_close_matches(name, known, 1, 0.9)):
+        if name.startswith("WECHATPAY_") and name not in known and (near := nearest(name, known, likeness=0.9)):
             raise ConfigError(name, "unknown variable", hint=f"did you mean {near[0]}?")
     key_id, key = environ.get(_PUBLIC_KEY_ID), environ.get(_PUBLIC_KEY)
     if bool(key_id) != bool(key):
@@ -503,7 +520,7 @@ def _checked_base_url(base_url: str) -> httpx.URL:
 
 def _checked_choice(parameter: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        near = difflib.get_close_matches(value, choices, 1)
+        near = nearest(value, choices)
         raise ConfigError(
             parameter, f"unknown value {value!r}", hint=f"did you mean {near[0]!r}?" if near else f"one of {', '.join(choices)}"
         )
@@ -558,5 +575,5 @@ def _raise_transport_error(call: Call, error: httpx.TransportError) -> NoReturn:
 def _did_you_mean(call: Call) -> str | None:
     """The documented paths that are nearest to one that WeChat Pay does not know."""
     paths = {operation.path for operation in catalog.operations() if operation.api == call.api and operation.method == call.method}
-    near = difflib.get_close_matches(call.template, paths, 3, 0.75)
+    near = nearest(call.template, paths, 3, likeness=0.75)
     return f"not in the catalogue; did you mean {' or '.join(near)}?" if near else None

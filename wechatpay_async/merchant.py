@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from wechatpay_async.crypto.keys import (
@@ -22,6 +22,9 @@ from wechatpay_async.crypto.keys import (
     same_key,
 )
 from wechatpay_async.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 __all__ = ["Merchant", "load_merchant"]
 

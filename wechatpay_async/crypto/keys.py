@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from wechatpay_async.errors import ConfigError
+
+# The readers of keys and certificates are imported where they are used: together they cost as much as half of httpx.
+if TYPE_CHECKING:
+    from cryptography import x509
 
 PUBLIC_KEY_ID_PREFIX = "PUB_KEY_ID_"
 MINIMUM_BITS = 2048
@@ -27,7 +29,7 @@ KeyText: TypeAlias = str | bytes | PathLike[str]
 #: How a caller hands over a private key.
 PrivateKeySource: TypeAlias = KeyText | RSAPrivateKey
 #: How a caller hands over a platform key.
-PlatformKeySource: TypeAlias = KeyText | RSAPublicKey | x509.Certificate
+PlatformKeySource: TypeAlias = "KeyText | RSAPublicKey | x509.Certificate"
 
 _ONE_LINE_LABELS = {
     "private.pkcs1": "RSA PRIVATE KEY",
@@ -71,6 +73,8 @@ def load_private_key(
         raise ConfigError(parameter, "this is a public key", hint="the private key is in apiclient_key.pem")
     if isinstance(password, str):
         password = password.encode()
+    from cryptography.hazmat.primitives import serialization
+
     load = serialization.load_pem_private_key if data.startswith(b"-----BEGIN") else serialization.load_der_private_key
     try:
         key = load(data, password=password)
@@ -98,13 +102,15 @@ def load_platform_key(serial: str, source: KeyText | RSAPublicKey | x509.Certifi
         raise ConfigError(parameter, "this is a private key", hint="WeChat Pay's public key is in pub_key.pem")
     if isinstance(source, RSAPublicKey):
         return PlatformKey(serial, _long_enough(source, parameter))
-    if isinstance(source, x509.Certificate):
-        return _from_certificate(serial, source, parameter)
+    if not isinstance(source, (str, bytes, PathLike)):
+        return _from_certificate(serial, load_certificate(source, parameter=parameter), parameter)
     data = _read(source, parameter)
     if b"PRIVATE KEY-----" in data:
         raise ConfigError(parameter, "this is a private key", hint="WeChat Pay's public key is in pub_key.pem")
     if b"CERTIFICATE-----" in data:
         return _from_certificate(serial, load_certificate(data, parameter=parameter), parameter)
+    from cryptography.hazmat.primitives import serialization
+
     load = serialization.load_pem_public_key if data.startswith(b"-----BEGIN") else serialization.load_der_public_key
     try:
         key = load(data)
@@ -117,6 +123,8 @@ def load_platform_key(serial: str, source: KeyText | RSAPublicKey | x509.Certifi
 
 def load_certificate(source: KeyText | x509.Certificate, *, parameter: str) -> x509.Certificate:
     """An X.509 certificate. Raises `ConfigError` that names `parameter`."""
+    from cryptography import x509
+
     if isinstance(source, x509.Certificate):
         return source
     data = _read(source, parameter)
