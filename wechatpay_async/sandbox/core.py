@@ -169,6 +169,10 @@ class Sandbox:
             flows.pay(self.book, order, openid=openid, bank_type=bank_type)
             return order
 
+    def ask_password(self, auth_code: str) -> None:
+        """The payer with this payment code must type the password: the order is USERPAYING until `pay`."""
+        self.book.shelf("passwords")[auth_code] = True
+
     def finish_refund(self, out_refund_no: str, status: str = "SUCCESS") -> Refund:
         """End a refund now: SUCCESS, ABNORMAL or CLOSED. Raises `LookupError`, or `Refusal` when it has ended."""
         with self.lock:
@@ -233,12 +237,14 @@ class Sandbox:
     def _opened(self, visit: _Visit, operation: Operation, body: Any, query: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Body and query in the clear; the key is the one that `Wechatpay-Serial` names."""
         key = self._named_key(visit)
-        query_schema: catalog.Schema = {"type": "object", "properties": {item["name"]: item for item in operation.query_params}}  # type: ignore[dict-item]
+        query_schema = operation.query_schema
         body_schema = operation.body or _form_schema(operation)
         if not sensitive.has_sensitive(body_schema, body) and not sensitive.has_sensitive(query_schema, query):
             return body, query
         if key is None:
-            raise Refusal(400, "PARAM_ERROR", "请求含有敏感字段，Http头须带有Wechatpay-Serial", {"location": "header", "field": "Wechatpay-Serial"})
+            raise Refusal(
+                400, "PARAM_ERROR", "请求含有敏感字段，Http头须带有Wechatpay-Serial", {"location": "header", "field": "Wechatpay-Serial"}
+            )
         return (
             sensitive.open_fields(body_schema, body, key.private_key),
             sensitive.open_fields(query_schema, query, key.private_key, "query"),
@@ -265,7 +271,7 @@ class Sandbox:
 
     def _with_sealed_fields(self, visit: _Visit, operation: Operation, answer: Answer) -> Answer:
         fields = operation.responses.get(str(answer.status))
-        if fields is not None and visit.merchant is not None and answer.data is not None:
+        if fields is not None and visit.merchant is not None and answer.data is not None and not answer.fields_sealed:
             answer.data = sensitive.seal_fields(fields, answer.data, visit.merchant.private_key.public_key())
         if operation.download or not operation.response_signed:
             answer.signed = False
@@ -345,4 +351,4 @@ def _answer_instead(fault: Fault | None) -> Answer | None:
 def _form_schema(operation: Operation) -> catalog.Schema:
     """The meta of an upload as a schema."""
     meta = next((item for item in operation.form if item.get("format") == "json"), None)
-    return {"type": "object", "properties": dict(meta.get("properties", {}))} if meta else {}
+    return meta.get("contentSchema", {}) if meta else {}

@@ -108,14 +108,10 @@ def _check_text(schema: Schema | Parameter, value: str, location: str, where: st
     if len(value) < schema.get("minLength", 0):
         _refuse(location, where, value, f"字符数低于下限 {schema.get('minLength')}", schema)
     pattern = schema.get("pattern")
-    if pattern is not None and not re.fullmatch(_undelimited(pattern), value):
+    if pattern is not None and not re.fullmatch(pattern, value, re.ASCII):
         _refuse(location, where, value, f"不符合格式 {pattern}", schema)
     if not _has_format(schema.get("format"), value):
         _refuse(location, where, value, f"不符合格式 {schema.get('format')}", schema)
-
-
-def _undelimited(pattern: str) -> str:
-    return pattern[1:-1] if len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/") else pattern
 
 
 def _has_format(name: str | None, value: str) -> bool:

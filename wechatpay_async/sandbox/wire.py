@@ -40,6 +40,8 @@ class Answer:
     media_type: str = "application/json; charset=utf-8"
     headers: dict[str, str] = field(default_factory=dict[str, str])
     signed: bool = True
+    #: The sensitive fields are encrypted already.
+    fields_sealed: bool = False
 
 
 class Refusal(Exception):

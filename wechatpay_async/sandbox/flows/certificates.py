@@ -39,7 +39,7 @@ def certificates(ask: Ask) -> Answer:
                 "encrypt_certificate": sealed,
             }
         )
-    return Answer(data={"data": entries})
+    return Answer(data={"data": entries}, fields_sealed=True)
 
 
 ROUTES: Routes = {"GET /v3/certificates": certificates, "GET /v3/global/certificates": certificates}

@@ -305,7 +305,6 @@ ROUTES: Routes = {
     for method, tail, handler in (
         ("POST", "jsapi", jsapi),
         ("POST", "jsapi-with-contract", jsapi),
-        ("POST", "miniprogram", jsapi),
         ("POST", "app", app),
         ("POST", "app-with-contract", app),
         ("POST", "h5", h5),
@@ -316,4 +315,4 @@ ROUTES: Routes = {
         ("POST", "out-trade-no/{out_trade_no}/close", close),
         ("POST", "out-trade-no/{out_trade_no}/reverse", reverse),
     )
-}
+} | {f"POST {_PARTNER}/miniprogram": jsapi}
