@@ -46,7 +46,9 @@ class Schema(Value, total=False):
 
 
 class _Parameter(Value, total=False):
+    properties: dict[str, Schema]
     items: Schema
+    anyOf: list[Schema]
     contentSchema: Schema
 
 
