@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -83,9 +84,9 @@ def test_sums_are_those_of_decimals(orders: list[Decimal], fees: list[Decimal]) 
 
 @given(st.text("0123456789.-+e_ ,\n١", max_size=12))
 def test_an_amount_is_read_or_refused_and_alike_alone_and_in_a_column(text: str) -> None:
-    def outcome(read: object) -> int | None:
+    def outcome(read: Callable[[], int]) -> int | None:
         try:
-            return read() if callable(read) else None
+            return read()
         except MalformedMessage:
             return None
 

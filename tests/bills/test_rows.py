@@ -30,6 +30,7 @@ def test_a_payment_is_read_with_types() -> None:
     payment = next(read_rows([TRADE_BILL], TradeRow))
 
     assert payment.trade_time == datetime(2026, 11, 24, 10, 2, 3, tzinfo=CHINA)
+    assert payment.trade_time is not None
     assert payment.trade_time.utcoffset() == timedelta(hours=8)
     assert payment.appid == "wx8888888888888888"
     assert payment.mchid == "1900000109"
@@ -83,8 +84,14 @@ def test_columns_that_a_bill_type_does_not_have_are_none_or_empty() -> None:
 
 
 def test_columns_of_older_bills_are_found_under_their_old_names() -> None:
-    header = "交易时间,公众账号ID,商户号,子商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,总金额,企业红包金额,手续费,费率"
-    line = "`2014-11-10 16:33:45,`wx1,`10000100,`1900000110,`1000,`1001690740201411100005734289,`1415640626,`o1,`MICROPAY,`SUCCESS,`OTHERS,`CNY,`0.01,`0.0,`0.00600,`0.60%"
+    header = (
+        "交易时间,公众账号ID,商户号,子商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,"
+        "总金额,企业红包金额,手续费,费率"
+    )
+    line = (
+        "`2014-11-10 16:33:45,`wx1,`10000100,`1900000110,`1000,`1001690740201411100005734289,`1415640626,`o1,`MICROPAY,`SUCCESS,"
+        "`OTHERS,`CNY,`0.01,`0.0,`0.00600,`0.60%"
+    )
 
     row = next(read_rows([bill(header, line)], TradeRow))
 
