@@ -53,7 +53,9 @@ async def test_one_changed_bit_of_any_signed_part_is_refused(client: Handmade, p
 
 
 async def test_a_signature_error_says_what_the_server_saw(client: Handmade, sandbox: Sandbox) -> None:
-    response = await client.send("GET", "/v3/certificates?algorithm_type=RSA", headers={"Authorization": client.authorization("GET", "/v3/certificates", b"")})
+    response = await client.send(
+        "GET", "/v3/certificates?algorithm_type=RSA", headers={"Authorization": client.authorization("GET", "/v3/certificates", b"")}
+    )
     seen = response.json()["detail"]["sign_information"]
     lines = seen["truncated_sign_message"].split("\n")
     assert seen["method"] == "GET"

@@ -76,7 +76,9 @@ async def test_what_cannot_be_refunded(client: Handmade, sandbox: Sandbox, paid:
         "two orders": (refund_of("native-0002", transaction_id=paid), (404, "RESOURCE_NOT_EXISTS")),
         "too long a reason": (refund_of("native-0001", reason="慢" * 81), (400, "PARAM_ERROR")),
         "parts that do not add up": (
-            refund_of("native-0001", amount={"refund": 2, "total": 100, "currency": "CNY", "from": [{"account": "AVAILABLE", "amount": 1}]}),
+            refund_of(
+                "native-0001", amount={"refund": 2, "total": 100, "currency": "CNY", "from": [{"account": "AVAILABLE", "amount": 1}]}
+            ),
             (400, "INVALID_REQUEST"),
         ),
     }

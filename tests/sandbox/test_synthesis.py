@@ -19,7 +19,10 @@ pytestmark = pytest.mark.anyio
 
 
 #: Values for patterns that the catalogue gives without an example.
-PATTERNS = {"^(?:[0-9]{6})$": "080000", r"^(?:\d{8}|\d{14}|OnAccept)$": "20251125", r"^(?:\d{8}|\d{14})$": "20251125",
+PATTERNS = {
+    "^(?:[0-9]{6})$": "080000",
+    r"^(?:\d{8}|\d{14}|OnAccept)$": "20251125",
+    r"^(?:\d{8}|\d{14})$": "20251125",
     r"^(?:[a-zA-Z0-9\|\*_-]{1,128})$": "x",
 }
 
@@ -85,9 +88,7 @@ def target_of(client: Handmade, operation: Operation) -> str:
 
 
 GENERIC = [
-    operation
-    for operation in catalog.operations()
-    if operation.api == "v3" and operation.id not in ROUTES and not operation.is_upload
+    operation for operation in catalog.operations() if operation.api == "v3" and operation.id not in ROUTES and not operation.is_upload
 ]
 
 

@@ -19,7 +19,9 @@ TARGET = "/v3/merchant/media/upload"
 
 
 def form(*parts: tuple[str, str, bytes], boundary: str = "b0undary", end: str = "--\r\n") -> bytes:
-    blocks = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'.encode() + content for name, extra, content in parts]
+    blocks = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'.encode() + content for name, extra, content in parts
+    ]
     return b"\r\n".join(blocks) + f"\r\n--{boundary}{end}".encode()
 
 
@@ -43,7 +45,8 @@ async def test_the_meta_must_be_the_signed_one(client: Handmade) -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type", ["multipart/form-data", 'multipart/form-data; boundary="b0undary"', "multipart/form-data; boundary=other", "application/json"]
+    "content_type",
+    ["multipart/form-data", 'multipart/form-data; boundary="b0undary"', "multipart/form-data; boundary=other", "application/json"],
 )
 async def test_the_boundary_must_be_there_unquoted(client: Handmade, content_type: str) -> None:
     assert await refused(client, form(META_PART, FILE), content_type=content_type) == (400, "PARAM_ERROR")

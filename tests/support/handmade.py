@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from cryptography import x509
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-OAEP = padding.OAEP(mgf=padding.MGF1(algorithm=hashes.SHA1()), algorithm=hashes.SHA1(), label=None)
+OAEP = padding.OAEP(mgf=padding.MGF1(algorithm=hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303 - what WeChat Pay uses
 
 
 def load_public(pem: str) -> rsa.RSAPublicKey:
@@ -59,7 +59,7 @@ class Handmade:
         self.platform = {serial: load_public(pem) for serial, pem in self.settings["certs"].items()}
         self.http = httpx.AsyncClient(base_url=self.settings["base_url"], transport=self.settings.get("transport"), timeout=10)
 
-    async def __aenter__(self) -> Handmade:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -83,7 +83,14 @@ class Handmade:
         return f"{scheme} " + ",".join(f'{name}="{value}"' for name, value in parts.items())
 
     async def send(
-        self, method: str, target: str, data: Any = None, *, body: bytes | None = None, headers: dict[str, str] | None = None, meta: bytes | None = None
+        self,
+        method: str,
+        target: str,
+        data: Any = None,
+        *,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        meta: bytes | None = None,
     ) -> httpx.Response:
         """Send and give back the answer as it is."""
         content = body if body is not None else b"" if data is None else json.dumps(data, ensure_ascii=False).encode()

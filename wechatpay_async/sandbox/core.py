@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from wechatpay_async import catalog
@@ -102,7 +102,7 @@ class Sandbox:
         return f"Sandbox(mchid={self.merchant.mchid!r}, mode={self.merchant.mode!r}, merchants={len(self.merchants)})"
 
     def _yesterday(self) -> datetime:
-        return datetime.fromtimestamp(int(self.clock()), timezone.utc) - timedelta(days=1)
+        return datetime.fromtimestamp(int(self.clock()), UTC) - timedelta(days=1)
 
     # -- who takes part
 
@@ -280,10 +280,7 @@ class Sandbox:
     # -- signing
 
     def _sealed(self, visit: _Visit, answer: Answer) -> Reply:
-        if answer.content is not None:
-            body = answer.content
-        else:
-            body = b"" if answer.data is None else as_json(answer.data)
+        body = answer.content if answer.content is not None else b"" if answer.data is None else as_json(answer.data)
         cause = "0" if answer.status < 400 else f"2{self.book.numbers.digits(8)}"
         headers = {"Request-ID": f"{self.book.numbers.hexadecimal(40).upper()}-{cause}", "Keep-Alive": "timeout=8"} | answer.headers
         if body:

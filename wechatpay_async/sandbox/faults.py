@@ -47,9 +47,7 @@ class Faults:
     generator: random.Random = field(repr=False)
     active: list[Fault] = field(default_factory=list[Fault])
 
-    def add(
-        self, kind: FaultKind, operation: str = "", *, rate: float = 1.0, times: int | None = None, seconds: float = 0.0
-    ) -> Fault:
+    def add(self, kind: FaultKind, operation: str = "", *, rate: float = 1.0, times: int | None = None, seconds: float = 0.0) -> Fault:
         """Switch a fault on, for a share of the calls (`rate`), and off again after it struck so many `times`.
 
         `seconds` is how long `latency` takes. Raises `ValueError` for a kind that does not exist.
@@ -69,7 +67,9 @@ class Faults:
         self.active = []
 
     @contextmanager
-    def on(self, kind: FaultKind, operation: str = "", *, rate: float = 1.0, times: int | None = None, seconds: float = 0.0) -> Iterator[Fault]:
+    def on(
+        self, kind: FaultKind, operation: str = "", *, rate: float = 1.0, times: int | None = None, seconds: float = 0.0
+    ) -> Iterator[Fault]:
         """A fault for the length of a `with` block."""
         fault = self.add(kind, operation, rate=rate, times=times, seconds=seconds)
         try:

@@ -69,9 +69,7 @@ class Gate:
         return merchant
 
     def _check_signature(self, request: Request, call: Call, credentials: Credentials, merchant: Merchant, body: bytes) -> None:
-        message = (
-            f"{request.method}\n{request.target}\n{credentials.timestamp}\n{credentials.nonce}\n".encode() + body + b"\n"
-        )
+        message = f"{request.method}\n{request.target}\n{credentials.timestamp}\n{credentials.nonce}\n".encode() + body + b"\n"
         shown = message.decode("utf-8", "replace")
         call.expected_message, call.signature = shown, credentials.signature
         call.signature_fits = signature_fits(merchant.private_key.public_key(), message, credentials.signature)
@@ -133,9 +131,7 @@ def read_authorization(request: Request) -> Credentials:
         _sign_error("nonce_str", "Http头Authorization中的nonce_str须为32个字符以内的字母或数字", "nonce_str malformed")
     if not re.fullmatch(r"[0-9]{10}", values["timestamp"], re.ASCII):
         _sign_error("timestamp", "Http头Authorization中的timestamp须为以秒为单位的时间戳", "timestamp malformed")
-    return Credentials(
-        values[account_name], values["nonce_str"], values["signature"], int(values["timestamp"]), values["serial_no"]
-    )
+    return Credentials(values[account_name], values["nonce_str"], values["signature"], int(values["timestamp"]), values["serial_no"])
 
 
 def check_timestamp(credentials: Credentials, now: float) -> None:

@@ -6,7 +6,7 @@ import random
 import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from cryptography import x509
@@ -51,10 +51,16 @@ class Authority:
         self._numbers = numbers
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "WeChat Pay Sandbox CA, trusted by nobody")])
-        self.certificate = self._sign(self._name, self._key.public_key(), datetime.now(timezone.utc), _FIVE_YEARS * 2, authority=True)
+        self.certificate = self._sign(self._name, self._key.public_key(), datetime.now(UTC), _FIVE_YEARS * 2, authority=True)
 
     def issue(
-        self, name: str, key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey, start: datetime, life: timedelta = _FIVE_YEARS, *, host: bool = False
+        self,
+        name: str,
+        key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+        start: datetime,
+        life: timedelta = _FIVE_YEARS,
+        *,
+        host: bool = False,
     ) -> x509.Certificate:
         """A certificate for `name` from `start` on. `host` makes it one for a server on the loopback interface."""
         return self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, start, life, host=host)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from cryptography.hazmat.primitives import hashes
 
-from wechatpay_async.catalog import Operation, Parameter, Schema
+from wechatpay_async.catalog import Operation, Parameter
 
 from .wire import Refusal, Request
 

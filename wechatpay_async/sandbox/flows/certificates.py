@@ -26,7 +26,10 @@ def certificates(ask: Ask) -> Answer:
     entries: list[dict[str, Any]] = []
     for key in ask.platform.certificates:
         certificate = key.certificate
-        if certificate is None or not certificate.not_valid_before_utc.timestamp() <= ask.book.now < certificate.not_valid_after_utc.timestamp():
+        if (
+            certificate is None
+            or not certificate.not_valid_before_utc.timestamp() <= ask.book.now < certificate.not_valid_after_utc.timestamp()
+        ):
             continue
         sealed = encrypt_resource(
             ask.merchant.apiv3_key, ask.book.numbers.letters(12), certificate.public_bytes(Encoding.PEM), "certificate"

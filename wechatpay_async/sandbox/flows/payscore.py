@@ -87,7 +87,7 @@ def _check_time_range(span: dict[str, Any]) -> None:
 
 def _is_day(value: str) -> bool:
     try:
-        datetime.strptime(value, "%Y%m%d%H%M%S" if len(value) == 14 else "%Y%m%d")  # noqa: DTZ007 - only its form counts
+        datetime.strptime(value, "%Y%m%d%H%M%S" if len(value) == 14 else "%Y%m%d")
     except ValueError:
         return value == "OnAccept"
     return True

@@ -178,9 +178,7 @@ def finish(book: Book, refund: Refund, status: str) -> None:
     refund.status, refund.finished = status, book.now
     order = book.orders[(refund.owner, refund.out_trade_no)]
     if status == "SUCCESS":
-        book.postings.append(
-            Posting(book.now, order.mchid, "退款", -refund.refund, refund.transaction_id, order=order, refund=refund)
-        )
+        book.postings.append(Posting(book.now, order.mchid, "退款", -refund.refund, refund.transaction_id, order=order, refund=refund))
     elif status == "CLOSED" and all(item.status == "CLOSED" for item in book.refunds_of(order)):
         order.state = "SUCCESS"
     if not refund.v2:
@@ -189,9 +187,7 @@ def finish(book: Book, refund: Refund, status: str) -> None:
 
 def _tell(book: Book, refund: Refund) -> None:
     partner = bool(refund.owner[1])
-    resource: dict[str, Any] = (
-        {"sp_mchid": refund.owner[0], "sub_mchid": refund.owner[1]} if partner else {"mchid": refund.owner[0]}
-    ) | {
+    resource: dict[str, Any] = ({"sp_mchid": refund.owner[0], "sub_mchid": refund.owner[1]} if partner else {"mchid": refund.owner[0]}) | {
         "out_trade_no": refund.out_trade_no,
         "transaction_id": refund.transaction_id,
         "out_refund_no": refund.out_refund_no,

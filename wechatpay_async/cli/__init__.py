@@ -1,0 +1,1 @@
+"""The command `wechatpay`, from the extra `cli`."""
