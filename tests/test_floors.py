@@ -18,7 +18,7 @@ FLOORS = [
     {"protocol"},
     {"chain", "payloads", "notifications", "bills", "merchant", "key_stores"},
     {"platform_keys", "retry", "inbox", "reconcile"},
-    {"auth", "transport", "uploads", "downloads"},
+    {"auth", "transport", "uploads", "downloads", "client_certificate"},
     {"bill_downloads"},
     {"client", "flows", "deliveries"},
     {"fastapi", "cli", "sandbox"},

@@ -201,6 +201,16 @@ def check_sign(values: Mapping[str, Any], secret: bytes) -> None:
         )
 
 
+def check_addressee(values: Mapping[str, Any], mchid: str, appid: str | None = None) -> None:
+    """Refuse a message that is about another merchant or another appid. Raises `SignatureError`."""
+    for name in MERCHANT_NAMES:
+        if values.get(name) and str(values[name]) != mchid:
+            raise SignatureError(f"{name}: the message is about another merchant than {mchid}")
+    for name in APPID_NAMES:
+        if appid and values.get(name) and values[name] != appid:
+            raise SignatureError(f"{name}: the message is about another appid than {appid}")
+
+
 def build_request(
     operation: Operation | None,
     data: Mapping[str, object],
@@ -271,7 +281,7 @@ def read_reply(
         raise _api_error(values, status, headers, body)
     if _is_signed(operation):
         check_sign(values, secret)
-    _check_addressee(values, mchid, appid)
+    check_addressee(values, mchid, appid)
     return _shaped(values, documented) if documented else values
 
 
@@ -490,15 +500,6 @@ def _content_type(headers: Mapping[str, str]) -> str:
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:
     return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
-
-
-def _check_addressee(values: Mapping[str, Any], mchid: str, appid: str | None) -> None:
-    for name in MERCHANT_NAMES:
-        if values.get(name) and str(values[name]) != mchid:
-            raise SignatureError(f"{name}: the message is about another merchant than {mchid}")
-    for name in APPID_NAMES:
-        if appid and values.get(name) and values[name] != appid:
-            raise SignatureError(f"{name}: the message is about another appid than {appid}")
 
 
 def _shaped(values: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
