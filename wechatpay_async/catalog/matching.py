@@ -45,4 +45,4 @@ def _fits(node: TreeNode, rest: list[str], method: str) -> Iterator[_Fit]:
 
 def _digits_where_due(found: Operation, values: Mapping[str, str]) -> bool:
     numeric = [parameter["name"] for parameter in found.path_params if parameter.get("format") == "numeric"]
-    return all(values[name].isdecimal() for name in numeric)
+    return all(values[name].isascii() and values[name].isdigit() for name in numeric)

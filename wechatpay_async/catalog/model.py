@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypedDict, cast
+from typing import Literal, NamedTuple, TypeAlias, TypedDict, cast
 
 __all__ = ["API", "Event", "Operation", "OperationKey", "Parameter", "Schema", "SchemaType", "TreeNode", "Value"]
 
@@ -12,7 +12,7 @@ API = Literal["v2", "v3"]
 SchemaType = Literal["string", "integer", "number", "boolean", "object", "array", "file"]
 
 
-class Value(TypedDict, total=False):
+class _Value(TypedDict, total=False):
     """What a value must look like: the part of JSON Schema that the facts use, and two marks of WeChat Pay."""
 
     type: SchemaType
@@ -34,7 +34,7 @@ class Value(TypedDict, total=False):
     sensitive: bool
 
 
-class Schema(Value, total=False):
+class Schema(_Value, total=False):
     """A value of a body; `required` lists the properties that must be there."""
 
     properties: dict[str, Schema]
@@ -45,7 +45,7 @@ class Schema(Value, total=False):
     contentSchema: Schema
 
 
-class _Parameter(Value, total=False):
+class _Parameter(_Value, total=False):
     properties: dict[str, Schema]
     items: Schema
     anyOf: list[Schema]
@@ -57,6 +57,10 @@ class Parameter(_Parameter):
 
     name: str
     required: bool
+
+
+#: Whatever describes a value.
+Value: TypeAlias = Schema | Parameter
 
 
 class OperationKey(NamedTuple):
