@@ -522,4 +522,3 @@ class ResourceAs:
     @overload
     def __call__(self, event_type: Literal["WEBIZPAY.REVOKED"], /) -> _t.WebizpayRevokedResource:
         """企业支付关系解除授权后"""
-
