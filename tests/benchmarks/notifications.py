@@ -41,7 +41,7 @@ def parse_rate() -> Figure:
     def bare() -> dict[str, Any]:
         message = f"{headers['wechatpay-timestamp']}\n{headers['wechatpay-nonce']}\n".encode() + body + b"\n"
         public_key.verify(base64.b64decode(headers["wechatpay-signature"]), message, scheme, digest)
-        outside = json.loads(body)
+        outside: dict[str, Any] = json.loads(body)
         resource = outside["resource"]
         sealed = base64.b64decode(resource["ciphertext"])
         outside["resource"] = json.loads(

@@ -1,0 +1,186 @@
+"""Several merchants behind one address, and keys that are fetched when first needed."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from tests.support.callbacks import NOW, TRANSACTION, Callback, callback, compact, message, probe, signed
+from tests.support.keys import APIV3_KEY, MERCHANT_KEY, PLATFORM_KEY
+from wechatpay_async.crypto.keys import PlatformKey
+from wechatpay_async.errors import (
+    BadSignature,
+    ConfigError,
+    DecryptionError,
+    RequestError,
+    StaleTimestamp,
+    TransportError,
+    UnknownSerial,
+    WechatpayError,
+)
+from wechatpay_async.notifications import Notifications, Recipient
+from wechatpay_async.platform_keys import StaticKeys
+
+CERTIFICATE_SERIAL = "7132D72A03E93CDDF8C03BBD1F37EEDF00000001"
+OTHER_KEY = "00000000000000000000000000000000"
+
+
+class LearningKeys:
+    """A key source that fetches what it does not hold, and counts."""
+
+    def __init__(self, fetched: PlatformKey | WechatpayError) -> None:
+        self.fetched = fetched
+        self.memory: dict[str, PlatformKey] = {}
+        self.looks = 0
+        self.fetches = 0
+
+    def held(self, serial: str) -> PlatformKey | None:
+        self.looks += 1
+        return self.memory.get(serial)
+
+    async def find(self, serial: str) -> PlatformKey:
+        self.fetches += 1
+        if isinstance(self.fetched, WechatpayError):
+            raise self.fetched
+        if self.fetched.serial != serial:
+            raise UnknownSerial(f"{serial} is unknown")
+        self.memory[serial] = self.fetched
+        return self.fetched
+
+
+def key(serial: str, private: RSAPrivateKey = PLATFORM_KEY) -> PlatformKey:
+    return PlatformKey(serial, private.public_key())
+
+
+def recipient(mchid: str, *keys: PlatformKey, apiv3_key: str = APIV3_KEY) -> Recipient:
+    return Recipient(mchid, StaticKeys(keys), (apiv3_key.encode(),))
+
+
+def notifications(*recipients: Recipient | Notifications) -> Notifications:
+    return Notifications(recipients, clock=lambda: float(NOW))
+
+
+def test_the_serial_leads_to_the_merchant() -> None:
+    both = notifications(recipient("1900000001", key("PUB_KEY_ID_1")), recipient("1900000002", key("PUB_KEY_ID_2")))
+    for number in "12":
+        request = signed(compact(message()), serial=f"PUB_KEY_ID_{number}")
+        assert both.parse_blocking(request.headers, request.body).mchid == f"190000000{number}"
+
+
+def test_the_merchants_of_several_clients_can_be_put_together() -> None:
+    one, two = recipient("1900000001", key("PUB_KEY_ID_1")), recipient("1900000002", key("PUB_KEY_ID_2"))
+    assert notifications(notifications(one), notifications(two)).recipients == (one, two)
+
+
+def test_under_a_shared_key_the_apiv3_key_that_fits_decides() -> None:
+    shared = key(CERTIFICATE_SERIAL)
+    both = notifications(recipient("1900000001", shared, apiv3_key=OTHER_KEY), recipient("1900000002", shared))
+    request = signed(compact(message()), serial=CERTIFICATE_SERIAL)
+    assert both.parse_blocking(request.headers, request.body).mchid == "1900000002"
+    assert both.parse_blocking(request.headers, request.body, mchid="1900000002").resource == TRANSACTION
+    with pytest.raises(DecryptionError):
+        both.parse_blocking(request.headers, request.body, mchid="1900000001")
+
+
+def test_different_keys_under_one_serial_are_told_apart_by_the_signature() -> None:
+    both = notifications(recipient("1900000001", key("PUB_KEY_ID_1", MERCHANT_KEY)), recipient("1900000002", key("PUB_KEY_ID_1")))
+    request = signed(compact(message()), serial="PUB_KEY_ID_1")
+    assert both.parse_blocking(request.headers, request.body).mchid == "1900000002"
+    other = signed(compact(message()), serial="PUB_KEY_ID_1", key=MERCHANT_KEY)
+    assert both.parse_blocking(other.headers, other.body).mchid == "1900000001"
+    with pytest.raises(BadSignature):
+        both.parse_blocking(request.headers, request.body + b" ")
+
+
+def test_a_thousand_merchants_cost_no_look_at_a_thousand_key_sources() -> None:
+    many = [recipient(f"19{number:08d}", key(f"PUB_KEY_ID_{number}")) for number in range(1_000)]
+    learning = [LearningKeys(UnknownSerial("none")) for _ in range(3)]
+    all_of_them = notifications(*many, *(Recipient(f"18{n:08d}", keys, (APIV3_KEY.encode(),)) for n, keys in enumerate(learning)))
+    request = signed(compact(message()), serial="PUB_KEY_ID_999")
+    assert all_of_them.parse_blocking(request.headers, request.body).mchid == "1900000999"
+    assert [source.looks for source in learning] == [0, 0, 0]
+
+
+def test_an_mchid_that_nobody_has_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(RequestError, match="no recipient has the mchid '1900000009'"):
+        notifications(recipient("1900000001", key("PUB_KEY_ID_1"))).parse_blocking(callback().headers, b"{}", mchid="1900000009")
+
+
+@pytest.mark.parametrize(
+    ("recipients", "text"),
+    [
+        ([], "recipients: at least one is needed"),
+        ([recipient("1900000001"), recipient("1900000001")], "recipients: two of them have the same mchid"),
+    ],
+)
+def test_recipients_that_cannot_be_right_are_refused(recipients: list[Recipient], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        Notifications(recipients)
+
+
+@pytest.mark.anyio
+async def test_a_key_is_fetched_once_and_then_known() -> None:
+    source = LearningKeys(key(CERTIFICATE_SERIAL))
+    other = LearningKeys(UnknownSerial("none"))
+    receiver = notifications(Recipient("1900000001", other, (APIV3_KEY.encode(),)), Recipient("1900000002", source, (APIV3_KEY.encode(),)))
+    request = signed(compact(message()), serial=CERTIFICATE_SERIAL)
+    for _ in range(3):
+        assert (await receiver.parse(request.headers, request.body)).mchid == "1900000002"
+    assert (other.fetches, source.fetches) == (1, 1)
+
+
+@pytest.mark.anyio
+async def test_with_an_mchid_only_that_merchant_s_source_is_asked() -> None:
+    source, other = LearningKeys(key(CERTIFICATE_SERIAL)), LearningKeys(UnknownSerial("none"))
+    receiver = notifications(Recipient("1900000001", other, (APIV3_KEY.encode(),)), Recipient("1900000002", source, (APIV3_KEY.encode(),)))
+    request = signed(compact(message()), serial=CERTIFICATE_SERIAL)
+    assert (await receiver.parse(request.headers, request.body, mchid="1900000002")).mchid == "1900000002"
+    assert other.fetches == 0
+
+
+@pytest.mark.anyio
+async def test_a_key_that_a_source_gave_up_is_asked_for_again() -> None:
+    source = LearningKeys(key(CERTIFICATE_SERIAL))
+    receiver = notifications(Recipient("1900000001", source, (APIV3_KEY.encode(),)))
+    request = signed(compact(message()), serial=CERTIFICATE_SERIAL)
+    await receiver.parse(request.headers, request.body)
+    await receiver.parse(request.headers, request.body)
+    source.memory.clear()
+    assert (await receiver.parse(request.headers, request.body)).mchid == "1900000001"
+    assert source.fetches == 2
+
+
+@pytest.mark.anyio
+async def test_a_source_that_cannot_look_says_why() -> None:
+    receiver = notifications(Recipient("1900000001", LearningKeys(TransportError("no route")), (APIV3_KEY.encode(),)))
+    request = signed(compact(message()), serial=CERTIFICATE_SERIAL)
+    with pytest.raises(TransportError, match="no route"):
+        await receiver.parse(request.headers, request.body)
+
+
+@pytest.mark.anyio
+async def test_ten_thousand_forged_callbacks_ask_a_source_only_where_a_serial_looks_like_one() -> None:
+    source = LearningKeys(UnknownSerial("none"))
+    receiver = notifications(Recipient("1900000001", source, (APIV3_KEY.encode(),)))
+    forged = callback()
+    for number in range(10_000):
+        with pytest.raises(UnknownSerial):
+            await receiver.parse(forged.headers | {"wechatpay-serial": f"forged-{number}"}, forged.body)
+    assert source.fetches == 0
+    with pytest.raises(StaleTimestamp):
+        await receiver.parse(forged.headers | {"wechatpay-timestamp": "1", "wechatpay-serial": CERTIFICATE_SERIAL}, forged.body)
+    assert source.fetches == 0
+    with pytest.raises(UnknownSerial):
+        await receiver.parse(forged.headers | {"wechatpay-serial": CERTIFICATE_SERIAL}, forged.body)
+    assert source.fetches == 1
+
+
+def test_a_probe_is_logged_once_however_many_keys_are_tried(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "wechatpay_async")
+    both = notifications(recipient("1900000001", key("PUB_KEY_ID_1", MERCHANT_KEY)), recipient("1900000002", key("PUB_KEY_ID_1")))
+    request: Callback = probe(signed(compact(message()), serial="PUB_KEY_ID_1"))
+    with pytest.raises(BadSignature):
+        both.parse_blocking(request.headers, request.body)
+    assert len(caplog.records) == 1
