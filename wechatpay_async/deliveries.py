@@ -6,11 +6,12 @@ import difflib
 import logging
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol, TypeAlias, TypeVar, cast
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import anyio
 
 from wechatpay_async import catalog
+from wechatpay_async.catalog import API
 from wechatpay_async.errors import (
     ConfigError,
     MalformedMessage,
@@ -21,9 +22,9 @@ from wechatpay_async.errors import (
     WechatpayError,
 )
 from wechatpay_async.inbox import Claim, Held, Inbox
-from wechatpay_async.notifications import QUESTIONS, Answer, Notification, Notifications, fail
+from wechatpay_async.notifications import QUESTIONS, Answer, Notification, fail, v2
 
-__all__ = ["DEFAULT_BUDGET", "Dispatcher", "Handler", "Handlers", "Parse", "deliver"]
+__all__ = ["DEFAULT_BUDGET", "Dispatcher", "Handler", "Handlers", "Parser", "deliver"]
 
 _log = logging.getLogger("wechatpay_async.deliveries")
 
@@ -34,19 +35,19 @@ _SHARE_OF_A_QUESTION = 0.8
 
 #: What acts on a notification. None means `notification.ack()`.
 Handler: TypeAlias = Callable[[Notification], Awaitable[Answer | None]]
-_AnyHandler = TypeVar("_AnyHandler", bound=Callable[..., object])
+_Handler = TypeVar("_Handler", bound=Handler)
 
 
-class Parse(Protocol):
-    """`Notifications.parse`, or something that does as much."""
+class Parser(Protocol):
+    """`Notifications`, or what else parses as it does (`EitherNotifications` takes APIv2's XML, too)."""
 
-    async def __call__(self, headers: Mapping[str, str], body: bytes, /) -> Notification:
+    async def parse(self, headers: Mapping[str, str], body: bytes) -> Notification:
         """The verified notification, or an error of this package."""
         ...
 
 
 async def deliver(
-    parse: Parse,
+    notifications: Parser,
     headers: Mapping[str, str],
     body: bytes,
     handler_for: Callable[[Notification], Handler | None],
@@ -60,9 +61,10 @@ async def deliver(
     Without an `inbox` a repeated delivery is handled again.
     """
     try:
-        notification = await parse(headers, body)
+        notification = await notifications.parse(headers, body)
     except WechatpayError as error:
-        return _refuse(error)
+        status, message = _refusal(error)
+        return v2.fail(message, status=status) if _is_xml(body) else fail(message, status=status)
     handler = handler_for(notification)
     if handler is None:
         _log.warning("nobody handles %s; it stays with WeChat Pay for now", notification.event_type)
@@ -120,45 +122,51 @@ async def _call(handler: Handler, notification: Notification, budget: float) -> 
         return notification.fail("the handler failed")
 
 
-def _refuse(error: WechatpayError) -> Answer:
-    """The answer to what could not be verified or opened. It tells a forger nothing but the kind of error."""
+def _refusal(error: WechatpayError) -> tuple[int, str]:
+    """Status and message for what could not be verified or opened. They tell a forger nothing but the kind of error."""
+    kind = type(error).__name__
     if isinstance(error, SignatureError):
-        if not error.probe:
+        if not error.probe:  # a probe is logged where it is found
             _log.warning("a notification was refused: %s", error)
-        return fail(type(error).__name__, status=401)
-    if isinstance(error, MalformedMessage | RequestError):
-        _log.warning("a notification cannot be read: %s", error)
-        return fail(type(error).__name__, status=400)
+        return 401, kind
     if isinstance(error, TransportError):
         _log.warning("the platform key could not be fetched: %s", error)
-        return fail("the platform key could not be fetched", status=503)
-    # Genuine, and a setting here is wrong: it must come again after the setting is right.
+        return 503, kind
+    if isinstance(error, MalformedMessage | RequestError):
+        _log.warning("a notification cannot be read: %s", error)
+        return 400, kind
+    # Genuine, and a setting here is wrong: it must come again when the setting is right.
     _log.error("a genuine notification cannot be opened: %s", error)
-    return fail(type(error).__name__)
+    return 500, kind
+
+
+def _is_xml(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"<"
 
 
 class Handlers:
     """Who handles which event."""
 
     def __init__(self) -> None:
-        self._by_event: dict[str, Handler] = {}
+        self._by_event: dict[tuple[API, str], Handler] = {}
         self._otherwise: Handler | None = None
 
-    def add(self, event_types: tuple[str, ...], handler: Handler) -> None:
+    def add(self, event_types: tuple[str, ...], handler: Handler, api: API | None = None) -> None:
         """Let `handler` act on these events, or on all that nobody else acts on. Raises `ConfigError` where somebody acts already."""
         if not event_types:
             if self._otherwise is not None:
-                raise ConfigError("on", "two handlers for every other event")
+                raise ConfigError("on", "two handlers for all other events")
             self._otherwise = handler
         for event_type in event_types:
-            if event_type in self._by_event:
+            key = (api or _api(event_type), event_type)
+            if key in self._by_event:
                 raise ConfigError("on", f"two handlers for {event_type}")
-            warn_of_unknown(event_type)
-            self._by_event[event_type] = handler
+            self._by_event[key] = handler
 
     def __call__(self, notification: Notification) -> Handler | None:
         """Who acts on this notification."""
-        return self._by_event.get(notification.event_type, self._otherwise)
+        api: API = "v2" if isinstance(notification, v2.V2Notification) else "v3"
+        return self._by_event.get((api, notification.event_type), self._otherwise)
 
 
 class Dispatcher:
@@ -174,33 +182,37 @@ class Dispatcher:
     `inbox`: remembers what was handled; None if handlers may run again for a repeated delivery. `budget`: seconds for one delivery.
     """
 
-    def __init__(self, notifications: Notifications, *, inbox: Inbox | None, budget: float = DEFAULT_BUDGET) -> None:
-        self._parse = notifications.parse
+    def __init__(self, notifications: Parser, *, inbox: Inbox | None, budget: float = DEFAULT_BUDGET) -> None:
+        self._notifications = notifications
         self._inbox = inbox
         self._budget = budget
         self._handlers = Handlers()
 
-    def on(self, *event_types: str) -> Callable[[_AnyHandler], _AnyHandler]:
+    def on(self, *event_types: str, api: API | None = None) -> Callable[[_Handler], _Handler]:
         """Register a coroutine function for these events; without any, for all that nobody else handles.
 
         It takes the `Notification` and returns None (acknowledged) or an `Answer`. If it raises, the notification comes again.
+        `api`: "v2" for APIv2's `TRANSACTION.SUCCESS` and `TRANSACTION.FAIL` (deposits), which share their names with APIv3's.
         """
 
-        def register(handler: _AnyHandler) -> _AnyHandler:
-            self._handlers.add(event_types, cast("Handler", handler))
+        def register(handler: _Handler) -> _Handler:
+            self._handlers.add(event_types, handler, api)
             return handler
 
         return register
 
     async def handle(self, headers: Mapping[str, str], body: bytes) -> Answer:
         """What to answer to one delivery. Raises nothing but cancellation."""
-        return await deliver(self._parse, headers, body, self._handlers, inbox=self._inbox, budget=self._budget)
+        return await deliver(self._notifications, headers, body, self._handlers, inbox=self._inbox, budget=self._budget)
 
 
-def warn_of_unknown(event_type: str) -> None:
-    """Warn of an event that the catalogue does not have: a spelling, or one that is newer than this release."""
-    names = {event.event for event in catalog.events()}
-    if event_type not in names:
-        near = difflib.get_close_matches(event_type, names, n=1)
+def _api(event_type: str) -> API:
+    """Whose event this is; warns of one that the catalogue does not have: a spelling, or one that is newer than this release."""
+    known: dict[str, set[API]] = {v2.PAYMENT_FAILED: {"v2"}}
+    for event in catalog.events():
+        known.setdefault(event.event, set()).add(event.api)
+    if event_type not in known:
+        near = difflib.get_close_matches(event_type, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         warnings.warn(f"{event_type} is in no catalogue of this release{hint}", ValidationWarning, stacklevel=4)
+    return "v2" if known.get(event_type) == {"v2"} else "v3"
