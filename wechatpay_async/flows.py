@@ -45,6 +45,10 @@ class _Client(Protocol):
     @property
     def v2(self) -> V2: ...
 
+    async def prepare_client_certificate(self) -> None:
+        """Make ready what a reversal needs. Raises `ConfigError` where it is missing."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -97,11 +101,13 @@ class Flows:
         client certificate (`merchant_cert` or `pkcs12`). `report` gets the result, too, also when the task is cancelled: then the
         payment is still reversed, for at most 30 s, before the cancellation goes on. `clock` and `sleep` are for tests.
 
-        Raises `RequestError` and `ConfigError` for an order that cannot be sent and `TransportError` where nothing was sent.
+        Raises `RequestError` for an order that cannot be sent, `ConfigError` where a reversal would not be possible (looked at before
+        anything is sent), and `TransportError` where nothing was sent.
         https://pay.weixin.qq.com/wiki/doc/api/micropay.php?chapter=9_10&index=1
         """
         if not order.get("out_trade_no"):
             raise InvalidData("$.out_trade_no", "is missing", hint="the number under which the payment is queried and reversed")
+        await self._client.prepare_client_certificate()
         payment = _Payment(self._client, order, poll_every, reverse_attempts, clock, sleep)
         try:
             result = await payment.run(poll_for)

@@ -49,6 +49,7 @@ class Shop:
 
     def __init__(self, pay: list[Any], query: list[Any] | None = None, reverse: list[Any] | None = None) -> None:
         self.now = 1000.0
+        self.certificate_error: Exception | None = None
         self.calls: list[tuple[str, float, Any]] = []
         answers = {"pay": pay, "query": query or [], "reverse": reverse or []}
 
@@ -67,6 +68,11 @@ class Shop:
 
         pay_node = SimpleNamespace(micropay=node("pay"), orderquery=node("query"))
         self.v2 = SimpleNamespace(pay=pay_node, secapi=SimpleNamespace(pay=SimpleNamespace(reverse=node("reverse"))))
+
+    async def prepare_client_certificate(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        if self.certificate_error is not None:
+            raise self.certificate_error
 
     async def sleep(self, seconds: float) -> None:
         await anyio.lowlevel.checkpoint()
@@ -228,3 +234,11 @@ async def test_a_cancelled_task_needs_no_report() -> None:
     with anyio.CancelScope() as scope:
         await Shop([cancelling(scope)], [], [{}]).micropay()
     assert scope.cancelled_caught
+
+
+async def test_a_payment_that_could_not_be_reversed_is_not_begun() -> None:
+    shop = Shop([PAID])
+    shop.certificate_error = ConfigError("merchant_cert", "missing")
+    with pytest.raises(ConfigError):
+        await shop.micropay()
+    assert shop.calls == []
