@@ -112,13 +112,13 @@ class V2CgiBinMchCustomsCustomdeclarequeryPostBody(TypedDict):
     """公众账号ID"""
     mch_id: NotRequired[str]
     """商户号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信支付订单号"""
-    sub_order_no: str
+    sub_order_no: NotRequired[str]
     """商户子订单号"""
-    sub_order_id: str
+    sub_order_id: NotRequired[str]
     """微信子订单号"""
     customs: Literal["GUANGZHOU_ZS", "HANGZHOU_ZS", "NINGBO", "ZHENGZHOU_BS", "CHONGQING", "SHANGHAI_ZS", "SHENZHEN", "ZHENGZHOU_ZH_ZS", "TIANJIN"]
     """海关"""
@@ -424,9 +424,9 @@ class V2CgiBinMchNewcustomsCustomdeclareredeclarePostBody(TypedDict):
     """公众账号ID"""
     mch_id: NotRequired[str]
     """商户号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信支付订单号"""
     sub_order_no: NotRequired[str]
     """商户子订单号"""

@@ -498,9 +498,9 @@ class V2PayFacepayqueryPostBody(TypedDict):
     """商户号"""
     sub_mch_id: NotRequired[str]
     """子商户号"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信订单号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
     nonce_str: NotRequired[str]
     """随机字符串"""
@@ -768,9 +768,9 @@ class V2PayOrderqueryPostBody(TypedDict):
     """商户号"""
     sub_mch_id: NotRequired[str]
     """子商户号"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信订单号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
     nonce_str: NotRequired[str]
     """随机字符串"""
@@ -918,9 +918,9 @@ class V2PayPaporderqueryPostBody(TypedDict):
     """请求appid"""
     mch_id: NotRequired[str]
     """商户号"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信订单号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
     nonce_str: NotRequired[str]
     """随机字符串"""
@@ -1092,9 +1092,9 @@ class V2PayPartnerPaporderqueryPostBody(TypedDict):
     """请求appid"""
     mch_id: NotRequired[str]
     """商户号"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信订单号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
     sub_appid: NotRequired[str]
     """子商户公众账号ID"""
@@ -1686,13 +1686,13 @@ class V2PayRefundqueryPostBody(TypedDict):
     """签名"""
     sign_type: NotRequired[Literal["MD5", "HMAC-SHA256"]]
     """签名类型"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信订单号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
-    out_refund_no: str
+    out_refund_no: NotRequired[str]
     """商户退款单号"""
-    refund_id: str
+    refund_id: NotRequired[str]
     """微信退款单号"""
     offset: NotRequired[int | str]
     """偏移量"""
@@ -2128,13 +2128,13 @@ class V2PayRefundqueryv2PostBody(TypedDict):
     """签名"""
     sign_type: NotRequired[Literal["MD5", "HMAC-SHA256"]]
     """签名类型"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信订单号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
-    out_refund_no: str
+    out_refund_no: NotRequired[str]
     """商户退款单号"""
-    refund_id: str
+    refund_id: NotRequired[str]
     """微信退款单号"""
     offset: NotRequired[int | str]
     """偏移量"""

@@ -957,9 +957,9 @@ class V2SecapiPayRefundPostBody(TypedDict):
     """签名"""
     sign_type: NotRequired[Literal["MD5", "HMAC-SHA256"]]
     """签名类型"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信订单号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
     out_refund_no: str
     """商户退款单号"""
@@ -1111,9 +1111,9 @@ class V2SecapiPayRefundv2PostBody(TypedDict):
     """签名"""
     sign_type: NotRequired[Literal["MD5", "HMAC-SHA256"]]
     """签名类型"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信订单号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
     out_refund_no: str
     """商户退款单号"""

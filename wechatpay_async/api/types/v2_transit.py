@@ -130,9 +130,9 @@ class V2TransitPartnerpayQueryorderPostBody(TypedDict):
     """商户号"""
     sub_mch_id: str
     """子商户号"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信订单号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
     nonce_str: NotRequired[str]
     """随机字符串"""
@@ -470,9 +470,9 @@ class V2TransitQueryorderPostBody(TypedDict):
     """请求appid"""
     mch_id: NotRequired[str]
     """商户号"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信订单号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
     nonce_str: NotRequired[str]
     """随机字符串"""

@@ -172,9 +172,9 @@ class V2XdcApiv2sandboxPayOrderqueryPostBody(TypedDict):
     """商户号"""
     sub_mch_id: NotRequired[str]
     """子商户号"""
-    transaction_id: str
+    transaction_id: NotRequired[str]
     """微信订单号"""
-    out_trade_no: str
+    out_trade_no: NotRequired[str]
     """商户订单号"""
     nonce_str: NotRequired[str]
     """随机字符串"""
