@@ -11,8 +11,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from contextlib import aclosing
 from ipaddress import ip_address
-from typing import Final, Literal, NamedTuple, NoReturn
+from typing import Final, Literal, NamedTuple, NoReturn, cast
 
 import anyio.to_thread
 import httpx
@@ -26,7 +27,7 @@ from wechatpay_async.protocol import v3
 
 __all__ = ["ALLOWED_HOSTS", "SigningFacts", "WechatpayAuth", "is_loopback", "new_nonce"]
 
-#: WeChat Pay's hosts: no other host is ever signed for, loopback aside.
+#: WeChat Pay's hosts, each as it stands in a URL (`host`, or `host:port`): no other is ever signed for, loopback aside.
 ALLOWED_HOSTS: Final = frozenset(
     {
         "api.mch.weixin.qq.com",
@@ -101,7 +102,7 @@ class WechatpayAuth(httpx.Auth):
         try:
             await self.sign(request, facts)
             response = yield request
-            if facts.verify == "signature" and response.is_success:
+            if facts.verify == "signature" and self._verification == "on" and response.is_success:
                 await self._verify(response)
         finally:
             self._in_flight -= 1
@@ -127,8 +128,6 @@ class WechatpayAuth(httpx.Auth):
 
     async def _verify(self, response: httpx.Response) -> None:
         """Read the reply to its end and refuse it unless WeChat Pay signed it."""
-        if self._verification != "on":
-            return
         await read_bounded(response)
         try:
             headers = v3.signature_headers(response.headers)
@@ -154,7 +153,7 @@ def check_host(url: httpx.URL, allowed_hosts: frozenset[str]) -> None:
         raise RequestError(
             f"{url.scheme}://{url.host}: only https is signed for", hint="plain http is for the sandbox on a loopback address"
         )
-    if url.host not in allowed_hosts or url.port not in (None, 443):
+    if url.netloc.decode("ascii") not in allowed_hosts:
         raise RequestError(f"{url.host}: not a host of WeChat Pay", hint="set base_url= to call another one on purpose")
 
 
@@ -172,8 +171,10 @@ async def read_bounded(response: httpx.Response, limit: int = REPLY_LIMIT) -> No
     """Read a reply into memory, but no more than `limit` bytes of it. Raises `MalformedMessage`."""
     if response.is_stream_consumed:
         return
-    if isinstance(response.stream, httpx.AsyncByteStream):
-        response.stream = _Bounded(response.stream, limit)
+    announced = response.headers.get("Content-Length", "")
+    # A reply that announces its length is held to it by the HTTP layer.
+    if not (announced.isdecimal() and int(announced) <= limit):
+        response.stream = _Bounded(cast("httpx.AsyncByteStream", response.stream), limit)
     await response.aread()
 
 
@@ -185,11 +186,13 @@ class _Bounded(httpx.AsyncByteStream):
         self._left = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            self._left -= len(chunk)
-            if self._left < 0:
-                raise MalformedMessage("the reply is larger than this client reads", hint="files are streamed: node.stream(...)")
-            yield chunk
+        # trio wants generators closed where they are left, not when they are collected.
+        async with aclosing(cast("AsyncGenerator[bytes, None]", aiter(self._stream))) as chunks:
+            async for chunk in chunks:
+                self._left -= len(chunk)
+                if self._left < 0:
+                    raise MalformedMessage("the reply is larger than this client reads", hint="files are streamed: node.stream(...)")
+                yield chunk
 
     async def aclose(self) -> None:
         await self._stream.aclose()

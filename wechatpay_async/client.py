@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+import warnings
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -28,9 +31,10 @@ from wechatpay_async.auth import (
     new_nonce,
     read_bounded,
 )
+from wechatpay_async.catalog.validation import Problem, compile_validator
 from wechatpay_async.chain import NOT_GIVEN, Call, Node
 from wechatpay_async.crypto.keys import KeyText, PlatformKey, PlatformKeySource, PrivateKeySource
-from wechatpay_async.errors import ConfigError, NotFound, OutcomeUnknown, RequestError, TransportError
+from wechatpay_async.errors import ConfigError, InvalidData, NotFound, OutcomeUnknown, RequestError, TransportError, ValidationWarning
 from wechatpay_async.merchant import load_merchant
 from wechatpay_async.platform_keys import KeySource, StaticKeys
 from wechatpay_async.protocol import sensitive, v3
@@ -42,6 +46,8 @@ from wechatpay_async.transport import DEFAULT_TIMEOUT, make_http_client
 # Files, notifications, payloads, APIv2 and downloaded certificates are imported where they are first used: a service that only makes
 # APIv3 calls starts as fast as httpx itself.
 if TYPE_CHECKING:
+    import ssl
+
     from cryptography import x509
 
     from wechatpay_async.api.v2 import V2
@@ -77,6 +83,9 @@ _ENVIRONMENT: Mapping[str, str] = {
     "WECHATPAY_VALIDATE": "validate",
     "WECHATPAY_PLATFORM_KEYS": "platform_keys",
 }
+# The caller's own number. `mchid` is that only where the catalogue titles it so: in other operations it can be another merchant's.
+_OWN_NUMBERS = ("sp_mchid", "combine_mchid", "mchid")
+_DIRECT_MERCHANT = "直连商户号"
 _PUBLIC_KEY_ID, _PUBLIC_KEY = "WECHATPAY_PUBLIC_KEY_ID", "WECHATPAY_PUBLIC_KEY"
 
 
@@ -117,6 +126,8 @@ class Wechatpay:
         apiv3_key: str | bytes | None = None,
         secret: str | bytes | None = None,
         merchant_cert: KeyText | x509.Certificate | None = None,
+        pkcs12: bytes | str | PathLike[str] | None = None,
+        pkcs12_password: str | bytes | None = None,
         brand_id: str | None = None,
         base_url: str = DEFAULT_BASE_URL,
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
@@ -160,8 +171,12 @@ class Wechatpay:
         )
         if transport is not None and http_client is not None:
             raise ConfigError("transport", "given together with http_client", hint="give the transport to your own client")
-        self._borrowed = http_client is not None
+        self._transport = transport
         self._http = http_client if http_client is not None else make_http_client(transport, self._timeout)
+        self._owned = [] if http_client is not None else [self._http]
+        self._pkcs12, self._pkcs12_password = pkcs12, pkcs12_password
+        self._mutual_tls: httpx.AsyncClient | None = None
+        self._mutual_tls_lock: anyio.Lock | None = None
 
     def _key_source(self, source: KeySource | Literal["auto"] | None, store: KeyStore | None) -> KeySource:
         merchant = self._merchant
@@ -199,8 +214,8 @@ class Wechatpay:
 
     async def aclose(self) -> None:
         """Close the connections that this client made; a client that was passed in is only borrowed."""
-        if not self._borrowed:
-            await self._http.aclose()
+        for http in self._owned:
+            await http.aclose()
 
     def __repr__(self) -> str:
         return f"<Wechatpay mchid={self._merchant.mchid} base_url={self._base_url}>"
@@ -263,7 +278,8 @@ class Wechatpay:
         return await download(self._open_url, url, to, expected, allowed_hosts=self._allowed_hosts)
 
     async def execute(self, call: Call) -> Response[Any]:
-        """Make one call: encode, send (each attempt signed afresh), check, decode. The verbs of a chain come here."""
+        """Make one call: check, encode, send (each attempt signed afresh), verify, decode. The verbs of a chain come here."""
+        self._check(call)
         if call.file is not None or (call.operation is not None and call.operation.is_upload):
             async with self._prepared(call) as upload:
                 outgoing = self._encode_upload(call, upload)
@@ -276,6 +292,7 @@ class Wechatpay:
     @asynccontextmanager
     async def open_stream(self, call: Call) -> AsyncGenerator[httpx.Response, None]:
         """Make one call and hand out its body as it arrives; an error answer is raised before."""
+        self._check(call)
         outgoing = self._encode_v2(call) if call.api == "v2" else await self._encode(call)
         response = await self._attempt(call, outgoing)
         try:
@@ -303,9 +320,19 @@ class Wechatpay:
     async def _fetch_certificates(self) -> tuple[int, Mapping[str, str], bytes]:
         """One signed `GET /v3/certificates`, its reply unverified: the keys that it brings verify it."""
         call = Call("v3", "GET", "/v3/certificates", "/v3/certificates")
-        request = self._request(call, self._base_for(call), self._headers(call), b"", SigningFacts(verify="unsigned"))
+        request = self._request(call, self._url(call, ""), self._headers(call), b"", SigningFacts(verify="unsigned"))
         response = await self._send(call, _Outgoing(request))
         return response.status_code, response.headers, response.content
+
+    def _check(self, call: Call) -> None:
+        """Refuse what the server would refuse. `validate` decides about rules that the server may have loosened since."""
+        if call.operation is None:
+            return
+        for problem in _problems(call, self._merchant.mchid):
+            if problem.always or self._validate == "strict":
+                raise InvalidData(problem.path, problem.message, hint=problem.page)
+            if self._validate == "warn":
+                warnings.warn(f"{call.name}: {problem.path}: {problem.message}", ValidationWarning, stacklevel=2)
 
     async def _encode(self, call: Call) -> _Outgoing:
         """The final bytes of an APIv3 request; nothing after this changes them."""
@@ -428,10 +455,35 @@ class Wechatpay:
     async def _attempt(self, call: Call, outgoing: _Outgoing) -> httpx.Response:
         """Sign, send and verify once; the body may still be unread."""
         auth = self._auth if call.api == "v3" else None
+        http = await self._with_client_certificate() if call.operation is not None and call.operation.client_cert else self._http
         try:
-            return await self._http.send(outgoing.request, stream=True, auth=auth, follow_redirects=False)
+            return await http.send(outgoing.request, stream=True, auth=auth, follow_redirects=False)
         except httpx.TransportError as error:
             _raise_transport_error(call, error)
+
+    async def _with_client_certificate(self) -> httpx.AsyncClient:
+        """The second HTTP client, which shows the merchant's certificate; made when it is first needed."""
+        if self._mutual_tls_lock is None:
+            self._mutual_tls_lock = anyio.Lock()
+        async with self._mutual_tls_lock:
+            if self._mutual_tls is None:
+                tls = await anyio.to_thread.run_sync(self._client_certificate_context)
+                self._mutual_tls = make_http_client(self._transport, self._timeout, tls=tls)
+                self._owned.append(self._mutual_tls)
+        return self._mutual_tls
+
+    def _client_certificate_context(self) -> ssl.SSLContext:
+        from wechatpay_async.client_certificate import load_client_certificate
+
+        loaded = load_client_certificate(
+            mchid=self._merchant.mchid,
+            now=datetime.fromtimestamp(self._clock(), UTC),
+            merchant_cert=self._merchant.certificate,
+            private_key=self._merchant.private_key,
+            pkcs12=self._pkcs12,
+            pkcs12_password=self._pkcs12_password,
+        )
+        return loaded.ssl_context()
 
     async def _decode(self, call: Call, response: httpx.Response) -> Response[Any]:
         """The verified data of an answer, its sensitive fields opened; or the error that it stands for."""
@@ -509,7 +561,7 @@ def _checked_base_url(base_url: str) -> httpx.URL:
         url = httpx.URL(base_url)
     except httpx.InvalidURL as error:
         raise ConfigError("base_url", f"not a URL: {error}") from None
-    if url.scheme not in ("https", "http") or not url.host:
+    if url.scheme not in ("https", "http") or not re.fullmatch(r"[0-9A-Za-z.:-]+", url.host):
         raise ConfigError("base_url", "expected https://host", hint=DEFAULT_BASE_URL)
     if url.scheme == "http" and not is_loopback(url.host):
         raise ConfigError("base_url", "plain http is for this machine alone", hint="use https://")
@@ -525,6 +577,33 @@ def _checked_choice(parameter: str, value: str, choices: tuple[str, ...]) -> str
             parameter, f"unknown value {value!r}", hint=f"did you mean {near[0]!r}?" if near else f"one of {', '.join(choices)}"
         )
     return value
+
+
+def _problems(call: Call, mchid: str) -> Iterator[Problem]:
+    """Everything that is wrong with a call, by the catalogue."""
+    operation = call.operation
+    assert operation is not None  # noqa: S101 — the caller has looked
+    validator = compile_validator(operation)
+    body = cast("object", {} if call.data is None and operation.body is not None else call.data)
+    if isinstance(body, Mapping):
+        yield from validator.check_body(body)
+    yield from validator.check_query(call.params)
+    for root, values in (("$", body), ("query", call.params)):
+        if isinstance(values, Mapping):
+            yield from _foreign_numbers(operation, root, cast("Mapping[str, Any]", values), mchid)
+
+
+def _foreign_numbers(operation: catalog.Operation, root: str, values: Mapping[str, Any], mchid: str) -> Iterator[Problem]:
+    """The caller's own number under its documented names must be the client's: a signature for another never fits."""
+    if operation.api == "v2":
+        return  # APIv2's number is filled in, and checked, where the fields are signed
+    schema = cast("Mapping[str, Any]", operation.body or {}) if root == "$" else operation.query_schema
+    titles: Mapping[str, Any] = schema.get("properties", {})
+    for name in _OWN_NUMBERS:
+        own = name != "mchid" or titles.get(name, {}).get("title") == _DIRECT_MERCHANT
+        given = values.get(name)
+        if own and isinstance(given, str) and given != mchid:
+            yield Problem(f"{root}.{name}", f"expected this client's own number {mchid}, got another", always=True, page=operation.docs_url)
 
 
 def _mapping_or_list(data: Any) -> Any:
