@@ -112,7 +112,7 @@ def _find(name: str) -> Operation | Event:
     matched = match(method, path)
     if matched is not None:
         return matched[0]
-    known = [_name(each) for each in (*operations(), *events())]
+    known = [*map(_name, operations()), *map(_name, events())]
     near = difflib.get_close_matches(name, known, 3)
     raise RequestError(f"the catalogue has no {name!r}", hint=f"did you mean {' or '.join(near)}?" if near else "try catalog.search")
 

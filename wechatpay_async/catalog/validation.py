@@ -183,8 +183,8 @@ def _object(schema: Schema, wire: _Wire, given: frozenset[str] = frozenset()) ->
         return findings
 
     def unknown(name: Any, item: Any) -> _Findings:
-        if not isinstance(name, str):
-            return [_Finding("", f"names are text, got the key {type(name).__name__}", always=True)]
+        if (unnamed := _not_a_name(name, wire)) is not None:
+            return [unnamed]
         for pattern, inner in numbered:
             if pattern.fullmatch(name):
                 return inner(item)
@@ -196,6 +196,12 @@ def _object(schema: Schema, wire: _Wire, given: frozenset[str] = frozenset()) ->
         return [*findings, _Finding("", f"no such field is documented{hint}", always=False)]
 
     return check
+
+
+def _not_a_name(name: object, wire: _Wire) -> _Finding | None:
+    if not isinstance(name, str):
+        return _Finding("", f"names are text, got the key {type(name).__name__}", always=True)
+    return _beyond(name, wire.refused_text) if wire.refused_text.search(name) else None
 
 
 def _numbered_name(name: str) -> re.Pattern[str]:
@@ -386,8 +392,8 @@ def _sendable(wire: _Wire) -> _Check:
                 return [_Finding("", f"{type(value).__name__} cannot be sent; {_cure(value)}", always=True)]
 
     def of_entry(name: Any, item: Any) -> _Findings:
-        if not isinstance(name, str):
-            return [_Finding(_step(name), f"names are text, got the key {type(name).__name__}", always=True)]
+        if (unnamed := _not_a_name(name, wire)) is not None:
+            return [unnamed.under(_step(name))]
         return [found.under(_step(name)) for found in check(item)]
 
     return check
