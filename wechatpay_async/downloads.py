@@ -13,9 +13,9 @@ import re
 import tempfile
 import zlib
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, TypeAlias
+from typing import IO, Any, Final, NamedTuple, NoReturn, TypeAlias, cast
 
 import anyio
 import httpx
@@ -51,6 +51,8 @@ _TAG = 16
 _BOMB_RATIO = 200
 _BOMB_FROM = 16 * 1024**2
 _ERROR_BODY = 65_536
+# No layer below holds back more pieces than this when the line is cut.
+_BUFFERED = 8
 _ALGORITHMS = {"SHA1": "sha1", "SHA256": "sha256", "MD5": "md5", "SM3": "sm3"}
 _STATEMENT_SHA1 = "Wechatpay-Statement-Sha1"
 
@@ -233,25 +235,55 @@ async def receive(response: httpx.Response, sink: Sink) -> None:
     announced = response.headers.get("Content-Length", "")
     received = 0
     try:
-        async for piece in response.aiter_raw(_PIECE):
-            received += len(piece)
-            await to_thread.run_sync(sink.feed, piece)
+        async with aclosing(_pieces(response)) as pieces:
+            async for piece in pieces:
+                received += len(piece)
+                await to_thread.run_sync(sink.feed, piece)
     except httpx.TimeoutException as error:
-        raise TransportError(f"the download stalled after {received:,} bytes", hint="ask for a new download_url") from error
+        raise TransportError(
+            f"the download stalled after {response.num_bytes_downloaded:,} bytes", hint="ask for a new download_url"
+        ) from error
     except httpx.TransportError as error:
-        raise TransportError(f"the download broke off after {received:,} bytes: {error}", hint="ask for a new download_url") from error
+        raise TransportError(
+            f"the download broke off after {response.num_bytes_downloaded:,} bytes: {error}", hint="ask for a new download_url"
+        ) from error
     if announced.isdecimal() and int(announced) != received:
         raise TransportError(f"the download ended after {received:,} of {int(announced):,} bytes", hint="ask for a new download_url")
     await to_thread.run_sync(sink.finish)
 
 
-async def _raise_error(response: httpx.Response) -> None:
+async def _pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """The body as it came, no content coding undone. A body that is in memory already is one piece. Take it with `aclosing`."""
+    if response.is_stream_consumed:
+        yield response.content
+        return
+    pieces = cast("AsyncGenerator[bytes, None]", response.aiter_raw(_PIECE))
+    try:
+        async for piece in pieces:
+            yield piece
+    except GeneratorExit:
+        await _give_up(response, pieces)
+        raise
+
+
+async def _give_up(response: httpx.Response, pieces: AsyncGenerator[bytes, None]) -> None:
+    """Leave a body in its middle. httpx reads through nested generators, which end only when reading does: so the line is cut first."""
+    with anyio.CancelScope(shield=True):
+        await response.aclose()
+        with suppress(httpx.TransportError, httpx.StreamError):
+            for _ in range(_BUFFERED):
+                await anext(pieces, None)
+        await pieces.aclose()
+
+
+async def _raise_error(response: httpx.Response) -> NoReturn:
     body = b""
     with suppress(httpx.TransportError):
-        async for piece in response.aiter_raw():
-            body += piece
-            if len(body) > _ERROR_BODY:
-                break
+        async with aclosing(_pieces(response)) as pieces:
+            async for piece in pieces:
+                body += piece
+                if len(body) > _ERROR_BODY:
+                    break
     error = v3.api_error(response.status_code, response.headers, body[:_ERROR_BODY])
     if response.has_redirect_location:
         error.hint = "redirects are not followed: a signature must not travel to another address"

@@ -15,7 +15,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeAlias, cast, runtime_checkable
@@ -246,19 +246,17 @@ class _Content:
             raise RequestError("the file to upload is empty", hint="was it read to its end before? a file is sent from where it stands")
         self.digest = digest.hexdigest()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """All of it again, from the start."""
+    async def rewind(self) -> None:
+        """Back to the start, for the next attempt."""
         await self._in_thread(self._file.seek, self._start)
-        left = self.size
-        while left:
-            if self._in_memory:
-                piece = self._file.read(min(_PIECE, left))
-            else:
-                piece = await self._in_thread(self._file.read, min(_PIECE, left))
-            if not piece:
-                raise RequestError("the file to upload became shorter while it was being sent", hint="send a copy that nobody writes to")
-            left -= len(piece)
-            yield piece
+
+    async def read(self, size: int) -> bytes:
+        """The next bytes of the body. Raises `RequestError` when there are fewer than at the first reading."""
+        size = min(size, _PIECE)
+        piece: bytes = self._in_errors(self._file.read, size) if self._in_memory else await self._in_thread(self._file.read, size)
+        if not piece:
+            raise RequestError("the file to upload became shorter while it was being sent", hint="send a copy that nobody writes to")
+        return piece
 
     async def close(self) -> None:
         """Close what was opened here; a file of the caller's stays open."""
@@ -295,23 +293,30 @@ class _Content:
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of one attempt."""
+    """The body of one attempt. Not a generator: one that is given up in the middle would be left for the event loop to finish."""
 
     def __init__(self, opening: bytes, content: _Content, closing: bytes, progress: Progress | None) -> None:
-        self._opening = opening
+        self._edges = iter((opening, closing))
         self._content = content
-        self._closing = closing
         self._progress = progress
+        self._sent = -1
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._opening
-        sent = 0
-        async for piece in self._content.pieces():
-            yield piece
-            sent += len(piece)
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._sent < 0:
+            await self._content.rewind()
+            self._sent = 0
+        elif self._sent < self._content.size:
+            piece = await self._content.read(self._content.size - self._sent)
+            self._sent += len(piece)
             if self._progress is not None:
-                self._progress(sent, self._content.size)
-        yield self._closing
+                self._progress(self._sent, self._content.size)
+            return piece
+        for edge in self._edges:
+            return edge
+        raise StopAsyncIteration
 
 
 async def _open(file: FileSource) -> _Content:
@@ -342,16 +347,22 @@ def _open_path(path: Path) -> _Content:
         raise RequestError(f"{path} cannot be opened: {error}") from error
 
 
-async def _spool(pieces: AsyncIterator[bytes], name: str) -> _Content:
+async def _spool(pieces: AsyncGenerator[bytes, None], name: str) -> _Content:
     """Keep a stream that can be read only once: the digest goes out before the first byte of the file does."""
     spooled = cast("IO[bytes]", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 - closed by _Content
     read = 0
+    waiting = bytearray()
     try:
-        async for piece in pieces:
-            if not isinstance(piece, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance] - the caller's own
-                raise RequestError(f"the stream to upload gave {_article(type(piece).__name__)} where bytes are due")
-            await to_thread.run_sync(spooled.write, piece)
-            read += len(piece)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if not isinstance(piece, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance] - the caller's own
+                    raise RequestError(f"the stream to upload gave {_article(type(piece).__name__)} where bytes are due")
+                waiting += piece
+                read += len(piece)
+                if len(waiting) >= _PIECE:
+                    await to_thread.run_sync(spooled.write, bytes(waiting))
+                    waiting.clear()
+        await to_thread.run_sync(spooled.write, bytes(waiting))
         await to_thread.run_sync(spooled.seek, 0)
     except RequestError:
         spooled.close()
@@ -365,16 +376,19 @@ async def _spool(pieces: AsyncIterator[bytes], name: str) -> _Content:
     return _Content(spooled, name=name, owned=True)
 
 
-async def _async_pieces(file: AsyncReadable | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def _async_pieces(file: AsyncReadable | AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
     if isinstance(file, AsyncReadable):
         while piece := await file.read(_PIECE):
             yield piece
-    else:
+        return
+    async with AsyncExitStack() as stack:
+        if isinstance(file, AsyncGenerator):
+            await stack.enter_async_context(aclosing(cast("AsyncGenerator[bytes, None]", file)))
         async for piece in file:
             yield piece
 
 
-async def _thread_pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
+async def _thread_pieces(file: IO[bytes]) -> AsyncGenerator[bytes, None]:
     while piece := await to_thread.run_sync(file.read, _PIECE):
         yield piece
 
