@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast
 
 import anyio
 
-from wechatpay_async.errors import APIError, InvalidData, MalformedMessage, OutcomeUnknown, SignatureError, TransportError, WechatpayError
+from wechatpay_async.errors import (
+    APIError,
+    InvalidData,
+    MalformedMessage,
+    NotFound,
+    OutcomeUnknown,
+    SignatureError,
+    TransportError,
+    WechatpayError,
+)
 
 if TYPE_CHECKING:
     from wechatpay_async.api.types.v2_pay import V2PayMicropayPostBody
@@ -144,6 +153,7 @@ class _Payment:
         self._sleep = sleep
         self._began = clock()
         self._steps: list[Step] = []
+        self._query_failure: WechatpayError | None = None
 
     async def run(self, poll_for: float) -> Micropayment:
         """The whole story: pay, query, reverse."""
@@ -184,6 +194,7 @@ class _Payment:
             response = await self._client.v2.pay.orderquery.post(self._reference)
         except WechatpayError as error:
             self._note("query", _name(error))
+            self._query_failure = error
             return None
         data = cast("Mapping[str, Any]", response.data)
         state = str(data.get("trade_state", ""))
@@ -213,7 +224,11 @@ class _Payment:
                 self._note("reverse", "recall" if recall else "SUCCESS")
                 if not recall:
                     return self._result("reversed", cast("Mapping[str, Any]", response.data))
-        return await self._query() or self._result("unknown", error=failure)
+        return await self._query() or self._result("refused" if self._never_arrived(failure) else "unknown", error=failure)
+
+    def _never_arrived(self, failure: WechatpayError | None) -> bool:
+        """Whether neither the reversal nor the last query found the order: what was sent got lost on its way."""
+        return isinstance(failure, NotFound) and isinstance(self._query_failure, NotFound)
 
     def _note(self, call: Literal["pay", "query", "reverse"], result: str) -> None:
         self._steps.append(Step(self._clock() - self._began, call, result))

@@ -242,3 +242,9 @@ async def test_a_payment_that_could_not_be_reversed_is_not_begun() -> None:
     with pytest.raises(ConfigError):
         await shop.micropay()
     assert shop.calls == []
+
+
+async def test_an_order_that_never_arrived_is_no_payment() -> None:
+    lost = api("ORDERNOTEXIST", NotFound)
+    result = await Shop([OutcomeUnknown("timed out")], [lost] * 7, [lost]).micropay()
+    assert (result.outcome, result.error) == ("refused", lost)

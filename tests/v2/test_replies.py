@@ -236,6 +236,15 @@ def test_an_http_error_is_an_error_whatever_its_body(status: int, error_class: t
         assert type(caught.value) is error_class
 
 
+def test_the_gateway_s_page_about_the_certificate_is_explained() -> None:
+    page = b"<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>\r\n</html>"
+    with pytest.raises(InvalidRequest, match="client certificate"):
+        read("/secapi/pay/refund", page, status=400)
+    with pytest.raises(InvalidRequest) as caught:
+        read("/pay/orderquery", page, status=400)
+    assert caught.value.hint is None
+
+
 @pytest.mark.parametrize(
     "body",
     [

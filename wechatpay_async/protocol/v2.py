@@ -274,9 +274,12 @@ def read_reply(
     try:
         values = _read_xml(body) if kind == "xml" else _read_json(body)
     except MalformedMessage:
-        if status >= 400:
-            raise _api_error({}, status, headers, body) from None
-        raise
+        if status < 400:
+            raise
+        error = _api_error({}, status, headers, body)
+        if status == 400 and operation is not None and operation.client_cert:
+            error.hint = "the gateway answers so where no client certificate was shown, or another merchant's"
+        raise error from None
     if status >= 400 or _is_error(values):
         raise _api_error(values, status, headers, body)
     if _is_signed(operation):
