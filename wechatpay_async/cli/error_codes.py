@@ -113,8 +113,8 @@ _CODES: Final = (
         401,
         _NO,
         "The server could not verify the request's signature.",
-        "`wechatpay explain` compares the five signed lines with the server's; most often the private key is not that of the certificate whose "
-        "serial is sent, or the body was changed after signing.",
+        "`wechatpay explain` compares the five signed lines with the server's. Most often the private key is not that of the certificate "
+        "whose serial is sent, or the body was changed after signing.",
         "服务器验签失败。",
         "`wechatpay explain` 会把本地的五行签名串与服务器的逐行比较；最常见的是私钥与所发序列号的证书不是一对，或签名后又改动了请求体。",
     ),

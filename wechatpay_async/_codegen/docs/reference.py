@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from wechatpay_async import catalog
 from wechatpay_async.catalog import Event, Operation, Parameter
-from wechatpay_async.chain import attribute_names
+from wechatpay_async.cli.fields import Facts, fields_of, kind_of
+from wechatpay_async.cli.names import chain_of
+from wechatpay_async.cli.samples import call_source
 
-from .samples import call_source
 from .words import WORDS, Language, Words
 
-#: A schema as it stands in the catalogue.
-Facts = Mapping[str, Any]
-
-__all__ = ["chain_of", "event_file", "operation_file", "write_reference"]
+__all__ = ["event_file", "operation_file", "write_reference"]
 
 
 def write_reference(pages: Path, language: Language) -> None:
@@ -47,14 +45,6 @@ def operation_file(operation: Operation) -> str:
 def event_file(event: Event) -> str:
     """`TRANSACTION.SUCCESS` of APIv3 -> `v3-transaction-success.md`."""
     return f"{event.api}-{re.sub(r'[^0-9a-z]+', '-', event.event.lower())}.md"
-
-
-def chain_of(operation: Operation) -> str:
-    """The operation as a chain: `wxpay.v3.pay.transactions.id._transaction_id_`."""
-    segments = operation.path.strip("/").split("/")
-    names = [operation.api, *(segments[1:] if operation.api == "v3" else segments)]
-    spelled = (attribute_names(name)[-1] for name in names)
-    return "wxpay" + "".join(f".{name}" if name.isidentifier() else f'["{segment}"]' for name, segment in zip(spelled, names, strict=True))
 
 
 def _services_page(services: Sequence[str], words: Words) -> str:
@@ -140,20 +130,8 @@ def _answers(operation: Operation, words: Words) -> Iterator[str]:
 
 
 def _schema(title: str, schema: Facts, words: Words) -> list[str]:
-    rows = [_row(path, field, words, required=required) for path, field, required in _fields(schema)]
+    rows = [_row(path, field, words, required=required) for path, field, required in fields_of(schema)]
     return [f"## {title}", _table(rows, words) if rows else words.unpublished]
-
-
-def _fields(schema: Facts, prefix: str = "") -> Iterator[tuple[str, Facts, bool]]:
-    """Every field of a body by its path: `amount.total`, `goods_detail[].price`."""
-    if "items" in schema:
-        yield from _fields(schema["items"], f"{prefix.removesuffix('.')}[].")
-    for alternative in schema.get("anyOf", []):
-        yield from _fields(alternative, prefix)
-    required = schema.get("required", [])
-    for name, field in schema.get("properties", {}).items():
-        yield f"{prefix}{name}", field, name in required
-        yield from _fields(field, f"{prefix}{name}.")
 
 
 def _table(rows: Sequence[str], words: Words) -> str:
@@ -162,14 +140,7 @@ def _table(rows: Sequence[str], words: Words) -> str:
 
 
 def _row(name: str, schema: Facts, words: Words, *, required: bool) -> str:
-    return f"| `{name}` | {_kind(schema)} | {'✓' if required else ''} | {_meaning(schema, words)} |"
-
-
-def _kind(schema: Facts) -> str:
-    kind = schema.get("type", "object" if "properties" in schema else "string")
-    if kind == "array":
-        return f"array of {_kind(schema['items'])}" if "items" in schema else "array"
-    return f"{kind} ({schema['format']})" if "format" in schema else kind
+    return f"| `{name}` | {kind_of(schema)} | {'✓' if required else ''} | {_meaning(schema, words)} |"
 
 
 def _meaning(schema: Facts, words: Words) -> str:

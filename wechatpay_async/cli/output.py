@@ -1,0 +1,94 @@
+"""What a command prints: lines for people, or one JSON document for machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["NO", "UNKNOWN", "WRONG", "Language", "Output"]
+
+Language = Literal["en", "zh"]
+
+#: The answer of WeChat Pay, or a check, is no.
+NO = 1
+#: The command line or a setting is wrong.
+WRONG = 2
+#: A write may have happened, or the network failed.
+UNKNOWN = 3
+
+
+class Output:
+    """Prints in the way that the options of the command line ask for. `rich` is imported when something is to be drawn."""
+
+    def __init__(self, *, as_json: bool = False, language: str | None = None) -> None:
+        self.as_json = as_json
+        self.language: Language = _language(language)
+
+    @cached_property
+    def console(self) -> Console:
+        """The terminal; without colours where it is a pipe."""
+        from rich.console import Console
+
+        return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+    def choose(self, english: str, chinese: str) -> str:
+        """One of two texts, by language."""
+        return chinese if self.language == "zh" else english
+
+    def line(self, text: str = "", *, style: str | None = None) -> None:
+        """One line for people; nothing for machines. `text` is printed as it is, markup included."""
+        if not self.as_json:
+            self.console.print(text, style=style, markup=False)
+
+    def mark(self, *, good: bool, text: str) -> None:
+        """A line that begins with a tick or a cross."""
+        if not self.as_json:
+            self.console.print("✓" if good else "✗", style="green" if good else "bold red", end=" ")
+            self.console.print(text, markup=False)
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A table for people."""
+        if self.as_json:
+            return
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for name in head:
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self.console.print(table)
+
+    def document(self, value: Any) -> None:
+        """A JSON document: the whole output for machines; coloured for people on a terminal."""
+        text = json.dumps(value, ensure_ascii=False, indent=None if self.as_json else 2, default=str)
+        if self.as_json or not sys.stdout.isatty():
+            click.echo(text)
+            return
+        from rich.syntax import Syntax
+
+        self.console.print(Syntax(text, "json", background_color="default", word_wrap=True))
+
+    def stop(self, code: int, message: str, **facts: Any) -> NoReturn:
+        """Say what is wrong and end with an exit code."""
+        if self.as_json:
+            click.echo(json.dumps({"error": message, **facts}, ensure_ascii=False, default=str))
+        else:
+            click.secho(message, err=True, fg="red" if sys.stderr.isatty() else None)
+        raise SystemExit(code)
+
+
+def _language(chosen: str | None, environ: Mapping[str, str] = os.environ) -> Language:
+    found = chosen or environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
+    return "zh" if found.startswith("zh") else "en"
