@@ -328,9 +328,7 @@ def _unsigned_query(operation: Operation | None, facts: Mapping[str, Fact]) -> l
     return [parameter["name"] for parameter in operation.query_params if parameter["name"] not in facts]
 
 
-def _required(operation: Operation | None, name: str) -> bool:
-    if operation is None:
-        return False
+def _required(operation: Operation, name: str) -> bool:
     if operation.body is not None:
         return name in operation.body.get("required", ())
     return any(parameter["name"] == name and parameter["required"] for parameter in (*operation.query_params, *operation.form))
@@ -380,7 +378,7 @@ def _choose_sign_type(fields: dict[str, str], facts: Mapping[str, Fact], operati
     if asked is not None:
         return _known_sign_type(asked)
     fact = facts.get("sign_type")
-    if fact is None:
+    if operation is None or fact is None:
         return "MD5"
     example = fact.get("example")
     allowed = fact.get("enum") or [str(example)]
