@@ -145,6 +145,9 @@ class WechatpayAuth(httpx.Auth):
 
 def check_host(url: httpx.URL, allowed_hosts: frozenset[str]) -> None:
     """Refuse to sign for a host that is not WeChat Pay's. Raises `RequestError` before any header leaves."""
+    netloc = url.netloc.decode("ascii")
+    if url.scheme == "https" and netloc in allowed_hosts and not url.userinfo:
+        return
     if url.userinfo:
         raise RequestError("the URL carries user information before its host", hint="it may be made to look like another host")
     if is_loopback(url.host) and url.scheme in ("http", "https"):
@@ -153,8 +156,7 @@ def check_host(url: httpx.URL, allowed_hosts: frozenset[str]) -> None:
         raise RequestError(
             f"{url.scheme}://{url.host}: only https is signed for", hint="plain http is for the sandbox on a loopback address"
         )
-    if url.netloc.decode("ascii") not in allowed_hosts:
-        raise RequestError(f"{url.host}: not a host of WeChat Pay", hint="set base_url= to call another one on purpose")
+    raise RequestError(f"{netloc}: not a host of WeChat Pay", hint="set base_url= to call another one on purpose")
 
 
 def is_loopback(host: str) -> bool:

@@ -66,6 +66,7 @@ Validate = Literal["off", "warn", "strict"]
 DEFAULT_BASE_URL: Final = "https://api.mch.weixin.qq.com"
 USER_AGENT: Final = f"wechatpay-async/{__version__} httpx/{httpx.__version__}"
 
+_SERIAL = v3.SERIAL_HEADER.lower()
 _READS = frozenset({"GET", "HEAD"})
 # These fail before the request has left, so nothing was executed, whatever the method.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
@@ -171,6 +172,8 @@ class Wechatpay:
         )
         if transport is not None and http_client is not None:
             raise ConfigError("transport", "given together with http_client", hint="give the transport to your own client")
+        self._urls: dict[str, httpx.URL] = {}
+        self._timeouts = self._timeout.as_dict()
         self._transport = transport
         self._http = http_client if http_client is not None else make_http_client(transport, self._timeout)
         self._owned = [] if http_client is not None else [self._http]
@@ -220,12 +223,12 @@ class Wechatpay:
     def __repr__(self) -> str:
         return f"<Wechatpay mchid={self._merchant.mchid} base_url={self._base_url}>"
 
-    @property
+    @cached_property
     def v3(self) -> V3:
         """APIv3: `wxpay.v3.pay.transactions.native.post({...})`."""
         return cast("V3", chain.root(self, "v3"))
 
-    @property
+    @cached_property
     def v2(self) -> V2:
         """APIv2: `wxpay.v2.pay.micropay.post({...})`."""
         return cast("V2", chain.root(self, "v2"))
@@ -341,14 +344,14 @@ class Wechatpay:
         signed_reply = operation is None or operation.response_signed
         if signed_reply and self._keys.preferred_serial() is None:
             await self._keys.for_encryption()  # nothing is sent whose answer could not be verified
-        if operation is not None and (key := await self._sealing_key(call, headers)) is not None:
-            headers[v3.SERIAL_HEADER] = key.serial
+        if operation is not None and (key := await self._sealing_key(call, operation, headers.get(_SERIAL))):
+            headers[_SERIAL] = key.serial
             encryption = sensitive.oaep_encryption(key.public_key)
             data = sensitive.seal(data, sensitive.body_plan(operation), encryption)
             params = sensitive.seal_query(params, sensitive.query_plan(operation), encryption)
         content = b"" if data is None else v3.encode_json(_mapping_or_list(data))
         if content or call.method not in _READS:
-            headers.setdefault("Content-Type", "application/json")
+            headers.setdefault("content-type", "application/json")
         facts = SigningFacts(verify="signature" if signed_reply else "unsigned")
         return _Outgoing(self._request(call, self._url(call, encode_query(params)), headers, content, facts))
 
@@ -367,8 +370,8 @@ class Wechatpay:
     def _encode_upload(self, call: Call, upload: Upload) -> _Outgoing:
         """An upload's request: the signature covers the meta alone, the body is streamed."""
         headers = self._headers(call)
-        headers["Content-Type"] = upload.content_type
-        headers["Content-Length"] = str(upload.content_length)
+        headers["content-type"] = upload.content_type
+        headers["content-length"] = str(upload.content_length)
         facts = None if call.api == "v2" else SigningFacts(signed_body=upload.signed)
         request = self._request(call, self._url(call, encode_query(call.params)), headers, upload.stream(), facts)
         return _Outgoing(request, renew=upload.stream)
@@ -385,9 +388,9 @@ class Wechatpay:
             query = encode_query(call.params)
         built = self._build_v2(call, fields)
         headers = self._headers(call)
-        headers["Accept"] = "*/*"
+        headers["accept"] = "*/*"
         if built.content_type is not None:
-            headers["Content-Type"] = built.content_type
+            headers["content-type"] = built.content_type
         url = self._url(call, encode_query(built.query) or query)
         return _Outgoing(self._request(call, url, headers, built.body, None), appid=built.appid)
 
@@ -404,34 +407,39 @@ class Wechatpay:
             raise ConfigError("secret", "missing", hint="APIv2 operations are signed with the APIv2 key")
         return self._merchant.secret.encode()
 
-    def _headers(self, call: Call) -> httpx.Headers:
-        headers = httpx.Headers({"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT})
+    def _headers(self, call: Call) -> dict[str, str]:
+        """The headers by their lower-case names."""
+        headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
         for name, value in call.headers.items():
             if name.lower() in _OWN_HEADERS:
                 raise RequestError(f"the header {name} is this client's own", hint="it follows from the settings and the body")
-            headers[name] = value
+            headers[name.lower()] = value
         return headers
 
-    async def _sealing_key(self, call: Call, headers: httpx.Headers) -> PlatformKey | None:
-        """The platform key for this call's sensitive fields; None where it sends none."""
-        operation = call.operation
-        if operation is None:
-            return None
+    async def _sealing_key(self, call: Call, operation: catalog.Operation, chosen: str | None) -> PlatformKey | None:
+        """The platform key for this call's sensitive fields, the `chosen` one where the caller named it; None where it sends none."""
         plans = ((call.data, sensitive.body_plan(operation)), (call.params, sensitive.query_plan(operation)))
         if not any(sensitive.count(data, plan) for data, plan in plans):
             return None
-        chosen = headers.get(v3.SERIAL_HEADER)
         return await self._keys.find(chosen) if chosen else await self._keys.for_encryption()
 
     def _url(self, call: Call, query: str) -> httpx.URL:
-        return self._base_for(call).copy_with(raw_path=(f"{call.path}?{query}" if query else call.path).encode("ascii"))
+        # A path without values in it is one of a few hundred, and parsing a URL costs as much as verifying a signature.
+        if query or call.path != call.template:
+            return self._base_for(call).copy_with(raw_path=(f"{call.path}?{query}" if query else call.path).encode("ascii"))
+        url = self._urls.get(call.path)
+        if url is None:
+            url = self._base_for(call).copy_with(raw_path=call.path.encode("ascii"))
+            if call.operation is not None:
+                self._urls[call.path] = url
+        return url
 
     def _request(
-        self, call: Call, url: httpx.URL, headers: httpx.Headers, body: bytes | httpx.AsyncByteStream | None, facts: SigningFacts | None
+        self, call: Call, url: httpx.URL, headers: Mapping[str, str], body: bytes | httpx.AsyncByteStream | None, facts: SigningFacts | None
     ) -> httpx.Request:
         check_host(url, self._allowed_hosts)
-        timeout = self._timeout if call.timeout is NOT_GIVEN else httpx.Timeout(call.timeout)
-        extensions = {"timeout": timeout.as_dict(), FACTS: facts}
+        timeouts = self._timeouts if call.timeout is NOT_GIVEN else httpx.Timeout(call.timeout).as_dict()
+        extensions = {"timeout": timeouts, FACTS: facts}
         if isinstance(body, httpx.AsyncByteStream):
             return httpx.Request(call.method, url, headers=headers, stream=body, extensions=extensions)
         return httpx.Request(call.method, url, headers=headers, content=body, extensions=extensions)
@@ -588,9 +596,8 @@ def _problems(call: Call, mchid: str) -> Iterator[Problem]:
     if isinstance(body, Mapping):
         yield from validator.check_body(body)
     yield from validator.check_query(call.params)
-    for root, values in (("$", body), ("query", call.params)):
-        if isinstance(values, Mapping):
-            yield from _foreign_numbers(operation, root, cast("Mapping[str, Any]", values), mchid)
+        yield from _foreign_numbers(operation, "$", cast("Mapping[str, Any]", body), mchid)
+    yield from _foreign_numbers(operation, "query", call.params, mchid)
 
 
 def _foreign_numbers(operation: catalog.Operation, root: str, values: Mapping[str, Any], mchid: str) -> Iterator[Problem]:

@@ -39,7 +39,9 @@ SIGNATURE_HEADER: Final = "Wechatpay-Signature"
 SERIAL_HEADER: Final = "Wechatpay-Serial"
 REQUEST_ID_HEADER: Final = "Request-ID"
 
+_SIGNATURE_HEADERS = tuple(name.lower() for name in (TIMESTAMP_HEADER, NONCE_HEADER, SIGNATURE_HEADER, SERIAL_HEADER))
 _KEPT_BODY = 4096
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _DECODER = json.JSONDecoder()
 _WHITE_SPACE = " \t\r\n"
 _LINE_NAMES = ("method", "request target", "timestamp", "nonce", "body")
@@ -108,9 +110,9 @@ def authorization(scheme: str, account: str, nonce: str, signature: str, timesta
 def signature_headers(headers: Mapping[str, str]) -> SignatureHeaders:
     """Read the four headers, their names compared without case. Raises `MissingSignature` that names what is absent."""
     by_name = {name.lower(): value for name, value in headers.items()}
-    names = (TIMESTAMP_HEADER, NONCE_HEADER, SIGNATURE_HEADER, SERIAL_HEADER)
-    values = [by_name.get(name.lower(), "") for name in names]
+    values = [by_name.get(name, "") for name in _SIGNATURE_HEADERS]
     if not all(values):
+        names = (TIMESTAMP_HEADER, NONCE_HEADER, SIGNATURE_HEADER, SERIAL_HEADER)
         absent = ", ".join(name for name, value in zip(names, values, strict=True) if not value)
         raise MissingSignature(
             f"missing {absent}",
@@ -160,8 +162,7 @@ def encode_json(value: Any) -> bytes:
     characters beyond the Basic Multilingual Plane (emoji).
     """
     _refuse(value, "$")
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8")
+    return _TO_JSON(value).encode("utf-8")
 
 
 def api_error(status: int, headers: Mapping[str, str], body: bytes, *, signed_message: bytes | None = None) -> APIError:
