@@ -595,8 +595,8 @@ def _problems(call: Call, mchid: str) -> Iterator[Problem]:
     body = cast("object", {} if call.data is None and operation.body is not None else call.data)
     if isinstance(body, Mapping):
         yield from validator.check_body(body)
-    yield from validator.check_query(call.params)
         yield from _foreign_numbers(operation, "$", cast("Mapping[str, Any]", body), mchid)
+    yield from validator.check_query(call.params)
     yield from _foreign_numbers(operation, "query", call.params, mchid)
 
 
