@@ -422,6 +422,7 @@ class Bills:
                 await once()
             except APIError as error:
                 if error.code == "NO_STATEMENT_EXIST":
+                    await to_thread.run_sync(_empty, file)
                     return False
                 if error.code != "STATEMENT_CREATING":
                     raise
@@ -436,8 +437,7 @@ class Bills:
                     raise
             else:
                 return True
-            await to_thread.run_sync(file.seek, 0)
-            await to_thread.run_sync(file.truncate)
+            await to_thread.run_sync(_empty, file)
 
     async def _until_ready(self, day: str, error: APIError, *, wait: bool) -> None:
         now = datetime.fromtimestamp(self._clock(), CHINA)
@@ -482,6 +482,11 @@ def _parts(info: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     if not len(parts) == len(numbers) == info["download_bill_count"] or not all(isinstance(number, int) for number in numbers):
         raise MalformedMessage(f"the bill has {info['download_bill_count']} parts, and {len(numbers)} of them are listed")
     return sorted(parts, key=lambda part: int(part["bill_sequence"]))
+
+
+def _empty(file: IO[bytes]) -> None:
+    file.seek(0)
+    file.truncate()
 
 
 def _end_line(file: IO[bytes]) -> None:

@@ -199,7 +199,7 @@ class _Gunzip:
 
     def finish(self) -> None:
         if not self._member.eof:
-            raise MalformedMessage("the gzip stops in the middle", hint="ask for a new download_url and download it again")
+            raise TransportError("the gzip stops in the middle", hint="ask for a new download_url")
 
 
 class _Decryption:
