@@ -135,7 +135,7 @@ class AutoKeys:
         self._attempts = 0
         self._attempted_at: float | None = None
         self._failure: WechatpayError | None = None
-        self._lock: anyio.Lock | None = None
+        self._flight: anyio.Event | None = None
 
     def __repr__(self) -> str:
         return f"AutoKeys(held={sorted([*self._given, *self._downloaded.keys])})"
@@ -202,18 +202,23 @@ class AutoKeys:
         missing = not self._downloaded.keys if wanted is None else wanted not in self._downloaded.keys
         if not (missing or self._due()):
             return
-        if self._lock is None:
-            self._lock = anyio.Lock()
-        if self._lock.locked():
+        waited = False
+        while self._flight is not None:
             if not missing:
                 return
-        elif self._attempted_lately():
+            attempts, waited = self._attempts, True
+            await self._flight.wait()
+            if self._attempts != attempts:
+                return
+            # The task that was at it has been cancelled, and so there is no outcome to share: the first that wakes up is the next.
+        if self._attempted_lately() and not waited:
             return
-        attempts = self._attempts
-        async with self._lock:
-            # Whoever waited for another task's attempt takes its outcome. Where that task was cancelled there is none: the next one tries.
-            if self._attempts == attempts:
-                await self._attempt(wanted)
+        self._flight = flight = anyio.Event()
+        try:
+            await self._attempt(wanted)
+        finally:
+            self._flight = None
+            flight.set()
 
     async def _attempt(self, wanted: str | None) -> None:
         failure: WechatpayError | None = None
@@ -340,17 +345,17 @@ class Refresher:
     async def refresh_due(self) -> int:
         """Refresh every merchant that is due; how many were."""
         limiter = anyio.CapacityLimiter(self._at_once)
-        due = 0
+        due: list[AutoKeys] = []
 
         async def refresh(keys: AutoKeys) -> None:
-            nonlocal due
             async with limiter:
-                due += await keys.refresh_if_due()
+                if await keys.refresh_if_due():
+                    due.append(keys)
 
         async with anyio.create_task_group() as tasks:
             for keys in list(self._keys):
                 tasks.start_soon(refresh, keys)
-        return due
+        return len(due)
 
     async def run(self, *, pause: float = RATE_LIMIT_WINDOW) -> NoReturn:
         """Refresh whatever is due, for ever, looking every `pause` seconds. Cancel it to end it."""

@@ -132,6 +132,7 @@ class Server:
         self.downloads += 1
         if self.begun is not None:
             self.begun.set()
+        await anyio.lowlevel.checkpoint()
         if self.gate is not None:
             await self.gate.wait()
         if self.replies:
