@@ -132,7 +132,7 @@ class WechatpayAuth(httpx.Auth):
         try:
             headers = v3.signature_headers(response.headers)
             v3.check_timestamp(headers, self._clock())
-            key = self._keys.held(headers.serial) or await self._keys.find(headers.serial)
+            key = await self._keys.find(headers.serial)  # also where it is held: this is what refreshes certificates before need
             v3.check_signature(key.public_key, headers, response.content)
         except SignatureError as error:
             _complete(error, response)
