@@ -6,7 +6,8 @@ import difflib
 import logging
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol, TypeAlias, TypeVar
+from contextvars import ContextVar
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 import anyio
 
@@ -24,9 +25,10 @@ from wechatpay_async.errors import (
 from wechatpay_async.inbox import Claim, Held, Inbox
 from wechatpay_async.notifications import QUESTIONS, Answer, Notification, fail, v2
 
-__all__ = ["DEFAULT_BUDGET", "Dispatcher", "Handler", "Handlers", "Parser", "deliver"]
+__all__ = ["DEFAULT_BUDGET", "Dispatcher", "Handler", "Handlers", "Parser", "current_claim", "deliver", "refusal"]
 
 _log = logging.getLogger("wechatpay_async.deliveries")
+_claim: ContextVar[Claim] = ContextVar("wechatpay_claim")
 
 #: Seconds for one delivery; the sender waits 5 s (https://pay.weixin.qq.com/doc/v3/merchant/4012791861).
 DEFAULT_BUDGET: Final = 4.0
@@ -35,7 +37,8 @@ _SHARE_OF_A_QUESTION = 0.8
 
 #: What acts on a notification. None means `notification.ack()`.
 Handler: TypeAlias = Callable[[Notification], Awaitable[Answer | None]]
-_Handler = TypeVar("_Handler", bound=Handler)
+_Handler = TypeVar("_Handler", bound=Callable[..., object])
+_AnyHandler = TypeVar("_AnyHandler", bound=Handler)
 
 
 class Parser(Protocol):
@@ -44,6 +47,14 @@ class Parser(Protocol):
     async def parse(self, headers: Mapping[str, str], body: bytes) -> Notification:
         """The verified notification, or an error of this package."""
         ...
+
+
+def current_claim() -> Claim:
+    """Inside a handler: the claim on the notification, for an inbox's `settle_in`. Raises `RequestError` where there is none."""
+    try:
+        return _claim.get()
+    except LookupError:
+        raise RequestError("there is no claim here", hint="inside a handler, with an inbox, and not for a question") from None
 
 
 async def deliver(
@@ -63,7 +74,7 @@ async def deliver(
     try:
         notification = await notifications.parse(headers, body)
     except WechatpayError as error:
-        status, message = _refusal(error)
+        status, message = refusal(error)
         return v2.fail(message, status=status) if _is_xml(body) else fail(message, status=status)
     handler = handler_for(notification)
     if handler is None:
@@ -88,9 +99,11 @@ async def _claim_and_call(handler: Handler, notification: Notification, inbox: I
         done = claim is Held.DONE
         return notification.ack() if done else notification.fail("being handled by another worker", status=503)
     answer, settled = Answer(500), False
+    token = _claim.set(claim)
     try:
         answer = await _call(handler, notification, budget)
     finally:
+        _claim.reset(token)
         # Also when this task is being cancelled: the next delivery should not have to wait for the lease.
         with anyio.CancelScope(shield=True):
             settled = await _settle(inbox, claim, accepted=answer.accepted)
@@ -122,7 +135,7 @@ async def _call(handler: Handler, notification: Notification, budget: float) -> 
         return notification.fail("the handler failed")
 
 
-def _refusal(error: WechatpayError) -> tuple[int, str]:
+def refusal(error: WechatpayError) -> tuple[int, str]:
     """Status and message for what could not be verified or opened. They tell a forger nothing but the kind of error."""
     kind = type(error).__name__
     if isinstance(error, SignatureError):
@@ -144,14 +157,14 @@ def _is_xml(body: bytes) -> bool:
     return body.lstrip()[:1] == b"<"
 
 
-class Handlers:
+class Handlers(Generic[_Handler]):
     """Who handles which event."""
 
     def __init__(self) -> None:
-        self._by_event: dict[tuple[API, str], Handler] = {}
-        self._otherwise: Handler | None = None
+        self._by_event: dict[tuple[API, str], _Handler] = {}
+        self._otherwise: _Handler | None = None
 
-    def add(self, event_types: tuple[str, ...], handler: Handler, api: API | None = None) -> None:
+    def add(self, event_types: tuple[str, ...], handler: _Handler, api: API | None = None) -> None:
         """Let `handler` act on these events, or on all that nobody else acts on. Raises `ConfigError` where somebody acts already."""
         if not event_types:
             if self._otherwise is not None:
@@ -163,7 +176,7 @@ class Handlers:
                 raise ConfigError("on", f"two handlers for {event_type}")
             self._by_event[key] = handler
 
-    def __call__(self, notification: Notification) -> Handler | None:
+    def __call__(self, notification: Notification) -> _Handler | None:
         """Who acts on this notification."""
         api: API = "v2" if isinstance(notification, v2.V2Notification) else "v3"
         return self._by_event.get((api, notification.event_type), self._otherwise)
@@ -186,16 +199,16 @@ class Dispatcher:
         self._notifications = notifications
         self._inbox = inbox
         self._budget = budget
-        self._handlers = Handlers()
+        self._handlers = Handlers[Handler]()
 
-    def on(self, *event_types: str, api: API | None = None) -> Callable[[_Handler], _Handler]:
+    def on(self, *event_types: str, api: API | None = None) -> Callable[[_AnyHandler], _AnyHandler]:
         """Register a coroutine function for these events; without any, for all that nobody else handles.
 
         It takes the `Notification` and returns None (acknowledged) or an `Answer`. If it raises, the notification comes again.
         `api`: "v2" for APIv2's `TRANSACTION.SUCCESS` and `TRANSACTION.FAIL` (deposits), which share their names with APIv3's.
         """
 
-        def register(handler: _Handler) -> _Handler:
+        def register(handler: _AnyHandler) -> _AnyHandler:
             self._handlers.add(event_types, handler, api)
             return handler
 
@@ -208,11 +221,11 @@ class Dispatcher:
 
 def _api(event_type: str) -> API:
     """Whose event this is; warns of one that the catalogue does not have: a spelling, or one that is newer than this release."""
-    known: dict[str, set[API]] = {v2.PAYMENT_FAILED: {"v2"}}
-    for event in catalog.events():
-        known.setdefault(event.event, set()).add(event.api)
-    if event_type not in known:
-        near = difflib.get_close_matches(event_type, known, n=1)
+    if event_type == v2.PAYMENT_FAILED:
+        return "v2"
+    event = catalog.event(event_type)
+    if event is None:
+        near = difflib.get_close_matches(event_type, [known.event for known in catalog.events()], n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         warnings.warn(f"{event_type} is in no catalogue of this release{hint}", ValidationWarning, stacklevel=4)
-    return "v2" if known.get(event_type) == {"v2"} else "v3"
+    return "v3" if event is None else event.api

@@ -15,8 +15,8 @@ import pytest
 from tests.support.callbacks import NOW, Callback, callback, probe
 from tests.support.keys import APIV3_KEY, MCHID, PLATFORM_KEY, PUBLIC_KEY_ID, SECRET
 from wechatpay_async.crypto.keys import PlatformKey
-from wechatpay_async.deliveries import Dispatcher
-from wechatpay_async.errors import ConfigError, TransportError, ValidationWarning
+from wechatpay_async.deliveries import Dispatcher, current_claim
+from wechatpay_async.errors import ConfigError, RequestError, TransportError, ValidationWarning
 from wechatpay_async.inbox import Claim, Held, Inbox, SQLiteInbox
 from wechatpay_async.notifications import Answer, Notification, Notifications, ParkingFee, Recipient
 from wechatpay_async.notifications.v2 import EitherNotifications, V2Notifications
@@ -158,6 +158,31 @@ async def test_a_cancelled_delivery_gives_its_claim_back(inbox: Inbox) -> None:
         await started.wait()
         tasks.cancel_scope.cancel()
     assert isinstance(await inbox.claim("EV-1"), Claim)
+
+
+@pytest.mark.anyio
+async def test_a_handler_can_settle_its_claim_in_its_own_transaction(tmp_path: Path) -> None:
+    file = tmp_path / "shop.sqlite"
+    async with SQLiteInbox(file) as inbox:
+        dispatcher = Dispatcher(notifications(), inbox=inbox)
+
+        @dispatcher.on("TRANSACTION.SUCCESS")
+        async def acted(notification: Notification) -> None:
+            connection = sqlite3.connect(file)
+            with connection:
+                connection.execute("CREATE TABLE paid (number TEXT)")
+                connection.execute("INSERT INTO paid VALUES (?)", (notification.resource["out_trade_no"],))
+                inbox.settle_in(connection, current_claim())
+            connection.close()
+            raise ConnectionError("the process was on its way down")
+
+        assert failure(await handle(dispatcher, callback())) == (500, "the handler failed")
+        assert await handle(dispatcher, callback()) == ACK
+
+
+def test_outside_a_handler_there_is_no_claim() -> None:
+    with pytest.raises(RequestError, match="there is no claim here"):
+        current_claim()
 
 
 @pytest.mark.anyio
