@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.vectors import Vector, each_vector
 from wechatpay_async import catalog
@@ -287,3 +289,25 @@ def test_a_post_may_have_a_query_beside_its_body() -> None:
     assert request.query == {"action": "query"}
     fields = {"page_index": "1", "mch_id": MCHID}
     assert parse(request.body) == ("xml", {**fields, "sign": v2.sign(fields, SECRET)})
+
+
+@pytest.mark.parametrize(("data", "path"), [({"a": "\ud800"}, "$.a"), ({"a": "\x00"}, "$.a"), ({"\ud800": "1"}, "$"), ({"a b": "1"}, "$")])
+def test_what_cannot_travel_is_refused_before_it_is_signed(data: dict[str, object], path: str) -> None:
+    with pytest.raises(InvalidData) as caught:
+        build("/pay/orderquery", data)
+    assert caught.value.path == path
+
+
+values = (
+    st.text(max_size=5) | st.integers() | st.booleans() | st.none() | st.floats() | st.binary(max_size=2) | st.lists(st.text(max_size=2))
+)
+names = st.text(max_size=4) | st.sampled_from(["sign", "sign_type", "mch_id", "nonce_str"])
+
+
+@given(st.dictionaries(names, values, max_size=5))
+def test_any_data_is_signed_or_refused(data: dict[str, object]) -> None:
+    try:
+        fields = build("/pay/orderquery", data)
+    except RequestError:
+        return
+    v2.check_sign(fields, SECRET)

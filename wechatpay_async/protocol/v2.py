@@ -340,7 +340,9 @@ def _properties(schema: Schema | None) -> Mapping[str, Schema]:
 
 def _text(name: str, value: object) -> str:
     """The one form of a value in which it is signed and sent; "" for what is left out."""
+    xml.check_name(name, "$")
     if isinstance(value, str):
+        xml.check_text(value, f"$.{name}")
         return value
     if value is None:
         return ""

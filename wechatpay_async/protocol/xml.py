@@ -63,8 +63,24 @@ def build(root: str, value: object) -> bytes:
     for what XML cannot carry, with the path of the field.
     """
     parts: list[str] = []
-    _write(parts, _checked_name(root, "$"), value, "$")
+    _write(parts, check_name(root, "$"), value, "$")
     return "".join(parts).encode("utf-8")
+
+
+def check_text(text: str, path: str) -> None:
+    """Raise `InvalidData` for the first character that XML 1.0 excludes. Source: https://www.w3.org/TR/xml/#charsets"""
+    if text.isprintable():
+        return
+    for char in text:
+        if (char < " " and char not in "\t\n\r") or "\ud800" <= char <= "\udfff" or char in "\ufffe\uffff":
+            raise InvalidData(path, f"has the character U+{ord(char):04X}, which XML cannot carry")
+
+
+def check_name(name: object, path: str) -> str:
+    """The name, if an element may have it. Raises `InvalidData`."""
+    if isinstance(name, str) and name.isascii() and name.replace("-", "_").replace(".", "_").isidentifier():
+        return name
+    raise InvalidData(path, f"{ascii(name)[:64]} cannot be the name of an XML element")
 
 
 class _Element:
@@ -236,7 +252,7 @@ def _write(parts: list[str], name: str, value: object, path: str) -> None:
 def _children(value: Mapping[object, object], path: str) -> str:
     parts: list[str] = []
     for key, item in value.items():
-        name = _checked_name(key, path)
+        name = check_name(key, path)
         inner = f"{path}.{name}"
         if isinstance(item, (list, tuple)):
             for index, repeated in enumerate(cast("Sequence[object]", item)):
@@ -244,12 +260,6 @@ def _children(value: Mapping[object, object], path: str) -> str:
         elif item is not None:
             _write(parts, name, item, inner)
     return "".join(parts)
-
-
-def _checked_name(name: object, path: str) -> str:
-    if isinstance(name, str) and name.isascii() and name.replace("-", "_").replace(".", "_").isidentifier():
-        return name
-    raise InvalidData(path, f"{str(name)[:64]!r} cannot be the name of an XML element")
 
 
 def _text(value: object, path: str) -> str:
@@ -261,16 +271,8 @@ def _text(value: object, path: str) -> str:
 
 
 def _character_data(text: str, path: str) -> str:
-    if not text.isprintable():
-        _refuse_controls(text, path)
+    check_text(text, path)
     if "\r" in text or "]]>" in text:
         # A reader turns a bare carriage return into a line feed, in a CDATA section too, and the signature would no longer fit.
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
     return f"<![CDATA[{text}]]>" if "<" in text or "&" in text else text
-
-
-def _refuse_controls(text: str, path: str) -> None:
-    """Raise for the first character that XML 1.0 excludes. Source: https://www.w3.org/TR/xml/#charsets"""
-    for char in text:
-        if (char < " " and char not in "\t\n\r") or "\ud800" <= char <= "\udfff" or char in "\ufffe\uffff":
-            raise InvalidData(path, f"has the character U+{ord(char):04X}, which XML cannot carry")
