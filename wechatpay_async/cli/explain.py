@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import click
 
-from wechatpay_async.errors import ConfigError
+from wechatpay_async.crypto.keys import load_platform_key
 from wechatpay_async.merchant import Merchant
 
 from .causes import CAUSES
@@ -28,7 +28,7 @@ __all__ = ["explain", "read_material"]
 
 _REQUEST_LINE = re.compile(rb"^(GET|POST|PUT|PATCH|DELETE|get|post|put|patch|delete) (\S+)(?: HTTP/[\d.]+)?$")
 _STATUS_LINE = re.compile(rb"^HTTP/[\d.]+ (\d{3})")
-_PRINTED = re.compile(r"^\s*(signed here|seen by server):\s+(?P<text>['\"].*['\"])\s*\)?$", re.MULTILINE)
+_PRINTED = re.compile(r"""^\s*(signed here|seen by server):\s+(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.MULTILINE)
 
 
 @click.command()
@@ -143,12 +143,12 @@ def _merchant(settings: Settings) -> Merchant | None:
     environ = settings.environ()
     if not environ.get("WECHATPAY_MCHID"):
         return None
-    try:
-        return load_settings(environ)
-    except ConfigError as error:
-        settings.output.line(f"! {error}", style="yellow")
-        # A platform key that is the merchant's own is refused when a client is made; here it is the very thing to explain.
-        return load_settings({**environ, "WECHATPAY_PUBLIC_KEY": "", "WECHATPAY_PUBLIC_KEY_ID": ""})
+    # A platform key that is the merchant's own is refused when a client is made; here it is the very thing to explain.
+    merchant = load_settings({**environ, "WECHATPAY_PUBLIC_KEY": "", "WECHATPAY_PUBLIC_KEY_ID": ""})
+    key_id, key = environ.get("WECHATPAY_PUBLIC_KEY_ID"), environ.get("WECHATPAY_PUBLIC_KEY")
+    if not (key_id and key):
+        return merchant
+    return replace(merchant, platform_keys=(load_platform_key(key_id, key, parameter="WECHATPAY_PUBLIC_KEY"),))
 
 
 def _explain_codes(output: Output, codes: Iterable[str]) -> None:

@@ -289,7 +289,7 @@ def _check_alone(signed: bytes, verdict: Verdict) -> None:
     lines = _split(signed)
     if b"\r\n" in signed:
         verdict.wrong("crlf", "message", "has \\r\\n", "含有 \\r\\n")
-    elif not signed.endswith(b"\n") or len(lines) < len(_LINES):
+    elif not signed.endswith(b"\n") or signed.count(b"\n") < len(_LINES):
         verdict.wrong(
             "no_final_newline",
             "message",

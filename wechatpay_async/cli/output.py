@@ -38,7 +38,8 @@ class Output:
         """The terminal; without colours where it is a pipe."""
         from rich.console import Console
 
-        return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        # A pipe has no width: lines are not broken, so that grep finds whole ones.
+        return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=1000)
 
     def choose(self, english: str, chinese: str) -> str:
         """One of two texts, by language."""
@@ -80,13 +81,13 @@ class Output:
 
         self.console.print(Syntax(text, "json", background_color="default", word_wrap=True))
 
-    def stop(self, code: int, message: str, **facts: Any) -> NoReturn:
+    def stop(self, exit_code: int, message: str, /, **facts: Any) -> NoReturn:
         """Say what is wrong and end with an exit code."""
         if self.as_json:
             click.echo(json.dumps({"error": message, **facts}, ensure_ascii=False, default=str))
         else:
             click.secho(message, err=True, fg="red" if sys.stderr.isatty() else None)
-        raise SystemExit(code)
+        raise SystemExit(exit_code)
 
 
 def _language(chosen: str | None, environ: Mapping[str, str] = os.environ) -> Language:

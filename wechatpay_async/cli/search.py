@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from wechatpay_async import catalog
+from wechatpay_async.catalog import Operation
 
 from .error_codes import ERROR_CODES
 from .names import chain_of
@@ -63,9 +64,15 @@ def _spellings(word: str) -> tuple[str, ...]:
 def _operations(words: Iterable[tuple[str, ...]]) -> Iterator[Hit]:
     for each in catalog.operations():
         texts = [(each.title, 3.0), (each.path, 2.0), (" ".join(each.tags), 1.0)]
-        yield Hit(
-            "operation", f"{chain_of(each)}.{each.method.lower()}", each.title, _score(words, texts) - 0.2 * ("/partner/" in each.path)
-        )
+        found = _score(words, texts)
+        yield Hit("operation", f"{chain_of(each)}.{each.method.lower()}", each.title, found and found + _likelihood(each))
+
+
+def _likelihood(operation: Operation) -> float:
+    """What most people look for comes first: APIv3, a merchant of their own, this country's host."""
+    common = {"直连商户", "普通商户"} & set(operation.roles)
+    rare = operation.deprecated or "global" in operation.path or "sandboxnew" in operation.path or operation.base_url is not None
+    return 0.5 * (operation.api == "v3") + 0.5 * bool(common) - 0.2 * ("/partner/" in operation.path) - 0.5 * rare
 
 
 def _events(words: Iterable[tuple[str, ...]]) -> Iterator[Hit]:
