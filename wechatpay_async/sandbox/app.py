@@ -74,7 +74,8 @@ async def _read(scope: Scope, receive: Receive) -> Request:
     raw_path: bytes = scope["raw_path"]
     target = (raw_path + (b"?" + query if query else b"")).decode("latin-1")
     certificate = scope.get("extensions", {}).get("tls", {}).get("client_certificate")
-    return Request(scope["method"], target, Headers(raw=scope["headers"]), bytes(body), certificate)
+    secure = scope["scheme"] == "https" and "tls" in scope.get("extensions", {})
+    return Request(scope["method"], target, Headers(raw=scope["headers"]), bytes(body), certificate, secure)
 
 
 def _base_url(scope: Scope, request: Request) -> str:

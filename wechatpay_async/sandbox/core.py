@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections import deque
@@ -14,24 +15,33 @@ from typing import TYPE_CHECKING, Any
 from wechatpay_async import catalog
 from wechatpay_async.catalog import Operation
 
-from . import flows, schema, sensitive, uploads
+from . import flows, life, schema, sensitive, uploads, v2
 from .clock import Clock
 from .faults import Fault, Faults
-from .flows import Ask
+from .flows import Ask, transfers
+from .flows.statements import SYNTHETIC_FILE, SYNTHETIC_TOKEN
 from .gate import Gate, read_json
 from .models import Book, Order, Refund
+from .notifier import Delivery, Notifier
 from .parties import Authority, KeyMaker, Merchant, Mode, Platform, SigningKey, make_rsa_key
 from .seal import as_json, sign
 from .synthesis import Memory, make_answer
-from .user import ScoreUser, find_order, find_refund
+from .tls import client_context, server_context
+from .user import ScoreUser, find_contract, find_order, find_refund
 from .wire import Answer, Call, Refusal, Request
 
 if TYPE_CHECKING:
+    import ssl
+
+    import httpx
     from starlette.types import ASGIApp
 
     from .server import SandboxServer
 
-__all__ = ["Reply", "Sandbox"]
+__all__ = ["SWITCH_STEPS", "Reply", "Sandbox"]
+
+#: The share of notifications signed with the public key on each day of a switch.
+SWITCH_STEPS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 @dataclass
@@ -91,6 +101,8 @@ class Sandbox:
         self.merchants: dict[str, Merchant] = {}
         self.merchant = self.add_merchant(mchid, mode)
         self.payscore = ScoreUser(self)
+        self.notifier = Notifier(self)
+        self._chance = random.Random(seed)  # noqa: S311 - which key signs during a switch
         self._gate = Gate(self.merchants)
         self._memory = Memory()
         self._stranger: SigningKey | None = None
@@ -114,12 +126,41 @@ class Sandbox:
         self.merchants[mchid] = made
         return made
 
+    def new_certificate(self, *, sign_with_it: bool = True) -> SigningKey:
+        """Give out one more platform certificate, and sign with it from now on, or not yet."""
+        with self.lock:
+            return self.platform.add_certificate(self._yesterday(), sign_with_it=sign_with_it)
+
+    def start_switch(self, mchid: str | None = None) -> None:
+        """Move a merchant from certificates to the public key, as the console does: in seven steps, a day each.
+
+        Of its notifications 0.1, 1, 5, 10, 20, 50 and then 100 % are signed with the public key; an answer goes by the request's
+        `Wechatpay-Serial`. Certificates can be downloaded until `finish_switch`.
+        """
+        self._merchant(mchid).switch_started = self.clock()
+
+    def finish_switch(self, mchid: str | None = None) -> None:
+        """The merchant has the public key alone."""
+        merchant = self._merchant(mchid)
+        merchant.mode, merchant.switch_started = "public_key", None
+
+    def key_for(self, merchant: Merchant) -> SigningKey:
+        """The key that the platform signs with for a merchant, where nothing else was asked for; chance decides during a switch."""
+        if merchant.switch_started is not None:
+            day = min(int((self.clock() - merchant.switch_started) // 86_400), len(SWITCH_STEPS) - 1)
+            if self._chance.random() < SWITCH_STEPS[day]:
+                return self.platform.public_key
+        return self.platform.key_for(merchant.mode)
+
+    def _merchant(self, mchid: str | None) -> Merchant:
+        return self.merchant if mchid is None else self.merchants[mchid]
+
     def settings(self, *, mchid: str | None = None, base_url: str | None = None) -> dict[str, Any]:
         """Keyword arguments for a client of this sandbox.
 
         Without `base_url` the client talks to the sandbox in this process; with it, over a socket: pass what `serve()` gives.
         """
-        merchant = self.merchant if mchid is None else self.merchants[mchid]
+        merchant = self._merchant(mchid)
         key = self.platform.key_for(merchant.mode)
         settings: dict[str, Any] = {
             "mchid": merchant.mchid,
@@ -159,6 +200,11 @@ class Sandbox:
 
         return SandboxServer(self, host, port, mtls=mtls)
 
+    def client_tls(self, mchid: str | None = None, *, certificate: bool = True) -> ssl.SSLContext:
+        """TLS for a client of `serve(mtls=True)`: trusts this sandbox, and shows the merchant's certificate, or none."""
+        merchant = self._merchant(mchid)
+        return client_context(self.authority, merchant.certificate, merchant.private_key) if certificate else client_context(self.authority)
+
     # -- what the user of the phone does
 
     def pay(self, out_trade_no: str, *, openid: str = "", bank_type: str = "OTHERS") -> Order:
@@ -166,24 +212,60 @@ class Sandbox:
         with self.lock:
             self.tick()
             order = find_order(self.book, out_trade_no)
-            flows.pay(self.book, order, openid=openid, bank_type=bank_type)
+            life.pay(self.book, order, openid=openid, bank_type=bank_type)
             return order
 
     def ask_password(self, auth_code: str) -> None:
         """The payer with this payment code must type the password: the order is USERPAYING until `pay`."""
         self.book.shelf("passwords")[auth_code] = True
 
+    def decline(self, out_trade_no: str) -> Order:
+        """The payer does not type the password: the order of a payment code is PAYERROR. Raises `LookupError`, or `Refusal`."""
+        with self.lock:
+            order = find_order(self.book, out_trade_no)
+            if order.state != "USERPAYING":
+                raise Refusal(400, "INVALID_REQUEST", "订单不在用户支付中状态")
+            order.state = "PAYERROR"
+            return order
+
+    def confirm_transfer(self, out_bill_no: str) -> transfers.Transfer:
+        """The receiver confirms a transfer. Raises `LookupError`, or `Refusal` where it cannot be confirmed."""
+        with self.lock:
+            self.tick()
+            transfer = transfers.find_transfer(self.book, out_bill_no)
+            transfers.confirm(self.book, transfer)
+            return transfer
+
+    def sign_contract(self, contract_code: str, *, openid: str = "") -> str:
+        """The user signs an APIv2 contract; gives its `contract_id`. Raises `LookupError`."""
+        with self.lock:
+            contract = find_contract(self.book, contract_code)
+            contract |= {
+                "state": 1,
+                "contract_id": self.book.numbers.dated("Wx", self.clock(), 18),
+                "signed_at": self.clock(),
+                "openid": openid or "o" + self.book.numbers.letters(27),
+            }
+            return str(contract["contract_id"])
+
     def finish_refund(self, out_refund_no: str, status: str = "SUCCESS") -> Refund:
         """End a refund now: SUCCESS, ABNORMAL or CLOSED. Raises `LookupError`, or `Refusal` when it has ended."""
         with self.lock:
             refund = find_refund(self.book, out_refund_no)
-            flows.finish_refund(self.book, refund, status)
+            life.finish_refund(self.book, refund, status)
             return refund
+
+    async def deliver(self, http: httpx.AsyncClient | None = None) -> list[Delivery]:
+        """Send the notifications that are due by the clock, each once, and give what came of them.
+
+        They go over `http`, else into `sandbox.notifier.receiver`, else to the addresses that the merchant gave.
+        """
+        return await self.notifier.deliver(http)
 
     def tick(self) -> None:
         """Let happen what is due by the clock."""
         with self.lock:
-            flows.tick(self.book)
+            life.tick(self.book)
 
     # -- from a request to its reply
 
@@ -212,7 +294,7 @@ class Sandbox:
         if visit.fault is not None and visit.fault.kind == "refused":
             return Reply(0, {}, b"", breaks="reset")
         try:
-            answer = self._answer_v3(visit)
+            answer = self._answer_v3(visit) if visit.operation.api == "v3" else self._answer_v2(visit)
         except Refusal as refusal:
             answer = refusal.answer()
         return self._damaged(visit, self._sealed(visit, answer))
@@ -233,6 +315,10 @@ class Sandbox:
         handler = flows.ROUTES.get(operation.id)
         answer = handler(ask) if handler is not None else self._synthesised(ask)
         return self._with_sealed_fields(visit, operation, answer)
+
+    def _answer_v2(self, visit: _Visit) -> Answer:
+        operation = _known(visit.operation)
+        return v2.answer(operation, visit.request, visit.call, self.merchants, self.book, visit.base_url, self._synthesised_data)
 
     def _opened(self, visit: _Visit, operation: Operation, body: Any, query: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Body and query in the clear; the key is the one that `Wechatpay-Serial` names."""
@@ -259,15 +345,22 @@ class Sandbox:
         return key
 
     def _synthesised(self, ask: Ask) -> Answer:
-        operation = ask.operation
         sent = {**ask.body, **ask.query, **ask.path}
-        known = self._memory.recall(ask.mchid, operation, {**ask.query, **ask.path})
-        status, data = make_answer(operation, seed=self.seed, now=self.clock(), sent=sent, known=known)
-        answered: Mapping[str, Any] = data if isinstance(data, dict) else {}
-        self._memory.remember(ask.mchid, operation, {**known, **answered, **sent})
-        if operation.download:
-            return Answer(status, content=b"sandbox file\n", media_type="application/octet-stream")
+        status, data = self._synthesised_data(ask.operation, ask.mchid, sent, {**ask.query, **ask.path}, ask.base_url)
+        if ask.operation.download:
+            return Answer(status, content=SYNTHETIC_FILE, media_type="application/octet-stream")
         return Answer(status, data)
+
+    def _synthesised_data(
+        self, operation: Operation, mchid: str, sent: Mapping[str, Any], named: Mapping[str, Any] | None = None, base_url: str = ""
+    ) -> tuple[int, Any]:
+        """An answer from the catalogue alone, with what is remembered of the things that `named` names."""
+        known = self._memory.recall(mchid, operation, sent if named is None else named)
+        file_url = f"{base_url}/v3/billdownload/file?token={SYNTHETIC_TOKEN}"
+        status, data = make_answer(operation, seed=self.seed, now=self.clock(), sent=sent, known=known, file_url=file_url)
+        answered: Mapping[str, Any] = data if isinstance(data, dict) else {}
+        self._memory.remember(mchid, operation, {**known, **answered, **sent})
+        return status, data
 
     def _with_sealed_fields(self, visit: _Visit, operation: Operation, answer: Answer) -> Answer:
         fields = operation.responses.get(str(answer.status))
@@ -276,6 +369,10 @@ class Sandbox:
         if operation.download or not operation.response_signed:
             answer.signed = False
         return answer
+
+    def server_tls(self) -> ssl.SSLContext:
+        """TLS for a server on this machine, asking for a client certificate of this sandbox's authority."""
+        return server_context(self.authority, self._make_key)
 
     # -- signing
 
@@ -291,7 +388,7 @@ class Sandbox:
         return Reply(answer.status, headers, body, delay=delay)
 
     def _signature(self, visit: _Visit, merchant: Merchant, body: bytes) -> dict[str, str]:
-        key = self.platform.find(visit.request.headers.get("wechatpay-serial", "")) or self.platform.key_for(merchant.mode)
+        key = self.platform.find(visit.request.headers.get("wechatpay-serial", "")) or self.key_for(merchant)
         kind = visit.fault.kind if visit.fault is not None else ""
         return self.signature_headers(key, body, kind)
 
@@ -320,6 +417,8 @@ class Sandbox:
         kind = visit.fault.kind if visit.fault is not None else ""
         if kind == "server_error":
             return self._sealed(visit, Answer(500, {"code": "SYSTEM_ERROR", "message": "系统异常，请稍后重试"}))
+        if kind == "wrong_signature" and visit.operation is not None and visit.operation.api == "v2":
+            reply.body = re.sub(rb"(<sign>(?:<!\[CDATA\[)?)[0-9A-F]{8}", rb"\g<1>00000000", reply.body)
         if kind in {"reset", "half"}:
             reply.breaks = kind
         if kind == "tampered" and reply.body:

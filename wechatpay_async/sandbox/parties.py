@@ -53,6 +53,11 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "WeChat Pay Sandbox CA, trusted by nobody")])
         self.certificate = self._sign(self._name, self._key.public_key(), datetime.now(UTC), _FIVE_YEARS * 2, authority=True)
 
+    @property
+    def pem(self) -> str:
+        """The authority's certificate, for whoever is to trust it."""
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
     def issue(
         self,
         name: str,
@@ -120,6 +125,8 @@ class Merchant:
     apiv3_key: str = field(repr=False)
     secret: str = field(repr=False)
     mode: Mode = "public_key"
+    #: When the merchant began to move from certificates to the public key.
+    switch_started: float | None = None
 
     @property
     def serial(self) -> str:
@@ -174,6 +181,7 @@ class Platform:
         self._start = start
         self._public_key: SigningKey | None = None
         self._certificates: list[SigningKey] = []
+        self._signing = ""
 
     @property
     def public_key(self) -> SigningKey:
@@ -190,12 +198,14 @@ class Platform:
             self.add_certificate(self._start)
         return self._certificates
 
-    def add_certificate(self, start: datetime) -> SigningKey:
-        """Give out one more certificate, valid from `start` on."""
+    def add_certificate(self, start: datetime, *, sign_with_it: bool = True) -> SigningKey:
+        """Give out one more certificate, valid from `start` on, and sign with it, or not yet."""
         key = self._make_key()
         certificate = self._authority.issue("Tenpay.com sandbox platform certificate", key.public_key(), start)
         made = SigningKey(serial_of(certificate), key, certificate)
         self._certificates.append(made)
+        if sign_with_it:
+            self._signing = made.serial
         return made
 
     def retire_certificate(self, serial: str) -> None:
@@ -204,7 +214,11 @@ class Platform:
 
     def key_for(self, mode: Mode) -> SigningKey:
         """The key that answers are signed with by default."""
-        return self.public_key if mode == "public_key" else self.certificates[-1]
+        return self.public_key if mode == "public_key" else self._signing_certificate()
+
+    def _signing_certificate(self) -> SigningKey:
+        given_out = self.certificates
+        return next((key for key in given_out if key.serial == self._signing), given_out[-1])
 
     def find(self, serial: str) -> SigningKey | None:
         """The key of that name, whichever kind it is."""

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["as_json", "encrypt_resource", "open_field", "seal_field", "sign", "signature_fits"]
+__all__ = ["as_json", "encrypt_resource", "open_field", "seal_bytes", "seal_field", "sign", "signature_fits"]
 
 _PKCS1 = padding.PKCS1v15()
 # SHA-1 on both sides is what WeChat Pay uses for sensitive fields: https://pay.weixin.qq.com/doc/v3/merchant/4013053257
@@ -52,6 +52,11 @@ def encrypt_resource(apiv3_key: str, nonce: str, plaintext: bytes, associated_da
 def seal_field(key: rsa.RSAPublicKey, plaintext: str) -> str:
     """A sensitive field as it travels; an empty one is left alone."""
     return base64.b64encode(key.encrypt(plaintext.encode(), _OAEP)).decode() if plaintext else ""
+
+
+def seal_bytes(key: rsa.RSAPublicKey, plaintext: bytes) -> bytes:
+    """RSA-OAEP for a key, as the key of an encrypted bill travels."""
+    return key.encrypt(plaintext, _OAEP)
 
 
 def open_field(key: rsa.RSAPrivateKey, ciphertext: str) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 from wechatpay_async.catalog import Operation, Schema
 
 from .clock import rfc3339
+from .flows.statements import SYNTHETIC_FILE
 
 __all__ = ["Memory", "make_answer"]
 
@@ -21,6 +22,8 @@ __all__ = ["Memory", "make_answer"]
 _DEPTH = 12
 #: The most bytes that RSA-2048 OAEP takes, with some room for what is not ASCII.
 _SEALABLE = 60
+#: Of the file that every synthesised `download_url` leads to.
+_FILE_SHA1 = hashlib.sha1(SYNTHETIC_FILE, usedforsecurity=False).hexdigest()
 
 
 class Memory:
@@ -62,16 +65,20 @@ def _nearness(one: str, other: str) -> int:
     return shared
 
 
-def make_answer(operation: Operation, *, seed: int, now: float, sent: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[int, Any]:
+def make_answer(
+    operation: Operation, *, seed: int, now: float, sent: Mapping[str, Any], known: Mapping[str, Any], file_url: str
+) -> tuple[int, Any]:
     """The status and the data (None for an empty body) of a synthesised answer.
 
-    `sent` are the values of path, query and body; `known` is what was remembered of them.
+    `sent` are the values of path, query and body; `known` is what was remembered of them;
+    `file_url` is where any file of a synthesised answer is downloaded.
     """
     status, schema = _success(operation)
     if schema is None:
         return status, None
     subject = json.dumps([operation.id, sent], sort_keys=True, ensure_ascii=False, default=str)
-    maker = _Maker(f"{seed}:{subject}", now, {**_flat(known), **_flat(sent)})
+    file = {"download_url": file_url, "hash_type": "SHA1", "hash_value": _FILE_SHA1}
+    maker = _Maker(f"{seed}:{subject}", now, {**_flat(known), **_flat(sent), **file})
     data = maker.make(schema, "", 0)
     return status, data if isinstance(data, (dict, list)) or schema.get("type") == "string" else {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .flows import payscore
 from .models import Book, Order, Refund, ScoreOrder
@@ -10,12 +10,12 @@ from .models import Book, Order, Refund, ScoreOrder
 if TYPE_CHECKING:
     from .core import Sandbox
 
-__all__ = ["ScoreUser", "find_order", "find_refund"]
+__all__ = ["ScoreUser", "find_contract", "find_order", "find_refund"]
 
 
 def find_order(book: Book, out_trade_no: str) -> Order:
-    """The newest order of that number, whoever's it is."""
-    found = [order for (_, number), order in book.orders.items() if number == out_trade_no]
+    """The newest order of that number, whoever's it is; for a combined order's number the first of its parts."""
+    found = [order for (_, number), order in book.orders.items() if out_trade_no in {number, order.combine_out_trade_no}]
     if not found:
         raise LookupError(f"no order {out_trade_no!r}")
     return found[-1]
@@ -26,6 +26,14 @@ def find_refund(book: Book, out_refund_no: str) -> Refund:
     found = [refund for (_, number), refund in book.refunds.items() if number == out_refund_no]
     if not found:
         raise LookupError(f"no refund {out_refund_no!r}")
+    return found[-1]
+
+
+def find_contract(book: Book, contract_code: str) -> dict[str, Any]:
+    """The newest APIv2 contract of that code."""
+    found: list[dict[str, Any]] = [known for (_, number), known in book.shelf("contracts").items() if number == contract_code]
+    if not found:
+        raise LookupError(f"no contract {contract_code!r}")
     return found[-1]
 
 

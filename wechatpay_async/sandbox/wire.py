@@ -20,6 +20,8 @@ class Request:
     body: bytes = b""
     #: The certificate that the client showed in the TLS handshake, as DER; None without one.
     client_certificate: bytes | None = None
+    #: It came over TLS, where an operation that wants a client certificate can see one.
+    is_secure: bool = False
 
     @property
     def path(self) -> str:

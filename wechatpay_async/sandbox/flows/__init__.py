@@ -1,25 +1,19 @@
-"""The operations that have real state, each flow a module of rules and handlers; the others are synthesised."""
+"""The operations of APIv3 that have real state, each flow a module of rules and handlers; the others are synthesised."""
 
 from __future__ import annotations
 
-from ..models import Book, Order
-from . import certificates, orders, payscore, refunds
+from . import certificates, combine, orders, payscore, profitsharing, refunds, statements, transfers
 from .context import Ask, Handler, Routes
-from .refunds import finish as finish_refund
 
-__all__ = ["ROUTES", "Ask", "Handler", "Routes", "finish_refund", "pay", "tick"]
+__all__ = ["ROUTES", "Ask", "Handler", "Routes"]
 
-ROUTES: Routes = {**orders.ROUTES, **refunds.ROUTES, **payscore.ROUTES, **certificates.ROUTES}
-
-
-def tick(book: Book) -> None:
-    """Let happen what the time that has passed brings about."""
-    orders.expire(book)
-    refunds.finish_due(book)
-    payscore.expire(book)
-
-
-def pay(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS") -> None:
-    """The payer pays an order, and the merchant is told."""
-    orders.payer_pays(book, order, openid=openid, bank_type=bank_type)
-    orders.tell_paid(book, order)
+ROUTES: Routes = {
+    **orders.ROUTES,
+    **combine.ROUTES,
+    **refunds.ROUTES,
+    **payscore.ROUTES,
+    **profitsharing.ROUTES,
+    **transfers.ROUTES,
+    **statements.ROUTES,
+    **certificates.ROUTES,
+}

@@ -14,7 +14,7 @@ from ..wire import Answer, Refusal
 from .context import Ask, Routes, text_limit
 from .orders import check_notify_url
 
-__all__ = ["ROUTES", "finish", "finish_due", "refund_order"]
+__all__ = ["ROUTES", "due", "finish", "refund_order"]
 
 _OUT_REFUND_NO = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 _YEAR = 365 * 86_400
@@ -164,11 +164,9 @@ def _amounts(refund: Refund) -> dict[str, int]:
     }
 
 
-def finish_due(book: Book) -> None:
-    """Let the refunds arrive whose time has come."""
-    for refund in list(book.refunds.values()):
-        if refund.status == "PROCESSING" and book.now >= refund.due:
-            finish(book, refund, "SUCCESS")
+def due(book: Book) -> list[Refund]:
+    """The refunds that arrive now."""
+    return [refund for refund in book.refunds.values() if refund.status == "PROCESSING" and book.now >= refund.due]
 
 
 def finish(book: Book, refund: Refund, status: str) -> None:
