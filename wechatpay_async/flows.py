@@ -153,6 +153,7 @@ class _Payment:
         self._sleep = sleep
         self._began = clock()
         self._steps: list[Step] = []
+        self._state = ""
         self._query_failure: WechatpayError | None = None
 
     async def run(self, poll_for: float) -> Micropayment:
@@ -173,12 +174,24 @@ class _Payment:
             self._note("pay", error.code or "FAIL")
             if error.outcome_unknown or error.code == _PAID_BEFORE:
                 return None
-            return self._result("refused", error=error)
+            return await self._confirm_refusal(error) if error.code else self._result("refused", error=error)
         except _NO_ANSWER as error:
             self._note("pay", type(error).__name__)
             return None
         self._note("pay", "SUCCESS")
         return self._result("paid", cast("Mapping[str, Any]", response.data))
+
+    async def _confirm_refusal(self, error: APIError) -> Micropayment | None:
+        """Ask once whether the money came all the same.
+
+        A payment is sent again when its answer is lost, and then it is the second one that is refused: the code was used, the number, too.
+        """
+        result = await self._query()
+        if result is not None and result.outcome == "paid":
+            return result
+        failure = self._query_failure
+        is_clear = self._state != "USERPAYING" if failure is None else isinstance(failure, NotFound)
+        return self._result("refused", error=error) if is_clear else None
 
     async def _poll(self, poll_for: float) -> Micropayment | None:
         """Query until the order has a final state; None when the time is over before."""
@@ -199,6 +212,7 @@ class _Payment:
         data = cast("Mapping[str, Any]", response.data)
         state = str(data.get("trade_state", ""))
         self._note("query", state)
+        self._state, self._query_failure = state, None
         if state == "SUCCESS":
             return self._result("paid", data)
         if state == "REVOKED":

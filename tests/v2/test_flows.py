@@ -134,14 +134,33 @@ async def test_what_is_no_answer_is_asked_for(answer: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
-    [api("NOTENOUGH", PermissionDenied), api("AUTHCODEEXPIRE"), api(""), api("ORDERREVERSED"), api("OUT_TRADE_NO_USED", PermissionDenied)],
+    "error", [api("NOTENOUGH", PermissionDenied), api("AUTHCODEEXPIRE"), api("ORDERREVERSED"), api("OUT_TRADE_NO_USED", PermissionDenied)]
 )
-async def test_a_refusal_is_final(error: APIError) -> None:
-    shop = Shop([error])
+@pytest.mark.parametrize("found", [api("ORDERNOTEXIST", NotFound), state("NOTPAY"), state("PAYERROR"), state("REVOKED")])
+async def test_a_refusal_is_final_when_no_money_is_found(error: APIError, found: Any) -> None:
+    shop = Shop([error], [found])
     result = await shop.micropay()
     assert (result.outcome, result.error) == ("refused", error)
-    assert result.steps == (Step(0.0, "pay", error.code or "FAIL"),)
+    assert [step.call for step in result.steps] == ["pay", "query"]
+
+
+async def test_a_request_that_was_not_even_read_is_refused_at_once() -> None:
+    shop = Shop([api("")])
+    result = await shop.micropay()
+    assert result.outcome == "refused"
+    assert result.steps == (Step(0.0, "pay", "FAIL"),)
+
+
+async def test_a_refusal_of_the_second_of_two_does_not_hide_that_the_first_was_paid() -> None:
+    shop = Shop([api("AUTH_CODE_INVALID")], [state("SUCCESS")])
+    assert (await shop.micropay()).outcome == "paid"
+
+
+@pytest.mark.parametrize("found", [state("USERPAYING"), TransportError("no network")])
+async def test_a_refusal_that_cannot_be_confirmed_is_followed_up(found: Any) -> None:
+    shop = Shop([api("AUTH_CODE_INVALID")], [found, state("SUCCESS")])
+    assert (await shop.micropay()).outcome == "paid"
+    assert shop.times("query") == [0.0, 5.0]
 
 
 @pytest.mark.parametrize(
