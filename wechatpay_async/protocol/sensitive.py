@@ -76,7 +76,7 @@ def body_plan(operation: Operation) -> Plan | None:
 @cache
 def form_plan(operation: Operation) -> Plan | None:
     """The plan of an upload's `meta`, before it is made a JSON text."""
-    return _merge(compile_plan(part) for part in operation.form if part["name"] == "meta")
+    return _merge(compile_plan(part.get("contentSchema", part)) for part in operation.form if part["name"] == "meta")
 
 
 @cache
