@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 from wechatpay_async import catalog
 from wechatpay_async.catalog import Operation
@@ -44,15 +46,28 @@ def read_target(text: str) -> Target:
 def candidates(target: Target) -> list[Operation]:
     """The documented operations that it can mean, the exact verb alone where one was given."""
     wanted = [_plain(segment) for segment in target.segments]
-    found = [
-        operation
-        for operation in catalog.operations()
-        if target.method in (None, operation.method) and _fits(wanted, _segments_of(operation), target.segments)
-    ]
+    found = [each for each in _documented() if target.method in (None, each.operation.method) and _fits(wanted, each, target.segments)]
     if not found and target.method == "DELETE":  # `receivers.delete` is a path too
         return candidates(Target(None, (*target.segments, "delete")))
-    exact = [operation for operation in found if [_plain(segment) for segment in _segments_of(operation)] == wanted]
-    return exact or found
+    exact = [each for each in found if each.plain == wanted]
+    return [each.operation for each in exact or found]
+
+
+class _Documented(NamedTuple):
+    """An operation and its path, ready to be compared; a slash at its end counts for nothing."""
+
+    operation: Operation
+    segments: list[str]
+    plain: list[str]
+
+
+@cache
+def _documented() -> tuple[_Documented, ...]:
+    return tuple(
+        _Documented(operation, segments, [_plain(segment) for segment in segments])
+        for operation in catalog.operations()
+        for segments in [[segment for segment in _segments_of(operation) if segment]]
+    )
 
 
 def chain_of(operation: Operation) -> str:
@@ -87,14 +102,11 @@ def _read_chain(text: str) -> Target:
     return Target(None, tuple(names))
 
 
-def _fits(wanted: Sequence[str], documented: Sequence[str], written: Sequence[str]) -> bool:
+def _fits(wanted: Sequence[str], documented: _Documented, written: Sequence[str]) -> bool:
     """Whether the written segments can be the documented ones; a value may stand where a placeholder is documented."""
-    documented = documented[:-1] if documented[-1] == "" else documented
-    if len(wanted) != len(documented):
-        return False
-    return all(
-        _plain(segment) == plain or (segment.startswith("{") and not _PLACEHOLDER.match(text))
-        for plain, segment, text in zip(wanted, documented, written, strict=True)
+    return len(wanted) == len(documented.plain) and all(
+        mine == plain or (segment.startswith("{") and not _PLACEHOLDER.match(text))
+        for mine, plain, segment, text in zip(wanted, documented.plain, documented.segments, written, strict=True)
     )
 
 
