@@ -180,7 +180,7 @@ def test_limits() -> None:
         }
     )
     assert validator.check_body({"short": "abc", "long": "ab", "code": "abc", "month": 12, "term": 6, "list": [1], "rate": 0.5}) == []
-    given = {
+    given: dict[str, Any] = {
         "short": "abcd",
         "long": "a",
         "least": "a",

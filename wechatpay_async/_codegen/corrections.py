@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,9 @@ __all__ = ["OVERRIDES", "Correction", "CorrectionError", "correct", "read_correc
 OVERRIDES = Path(__file__).parent / "overrides"
 #: Corrections of single places come first, the notifications after the operations that they borrow from, then those of many places.
 LAST = ("events.json", "rules.json")
+
+#: A correction of these parts alone leaves everything where it stands.
+SHALLOW = frozenset({"operation", "event", "at", "where", "drop", "set", "what", "why", "source"})
 
 Correction = Mapping[str, Any]
 
@@ -36,16 +40,56 @@ def read_corrections(folder: Path = OVERRIDES) -> list[Correction]:
     return [cast("Correction", each) for path in names for each in json.loads(path.read_text(encoding="utf-8"))]
 
 
-def correct(facts: list[Fact], corrections: list[Correction]) -> list[Fact]:
+def correct(facts: list[Fact], corrections: Sequence[Correction]) -> list[Fact]:
     """The corrected facts; the given ones stay as they are. Raises `CorrectionError` for a correction that changes nothing."""
-    corrected = copy.deepcopy(facts)
-    by_identity = {identity(fact): fact for fact in corrected}
+    ground = _Ground(copy.deepcopy(facts))
     for correction in corrections:
         _explained(correction)
-        changed = [_apply(correction, place, by_identity) for place in _targets(correction, corrected, by_identity)]
+        changed = [_apply(correction, place, ground) for place in ground.targets(correction)]
         if not any(changed):
             raise CorrectionError(f"nothing to correct: {_name(correction)}")
-    return corrected
+        if not SHALLOW.issuperset(correction):
+            ground.forget_places()
+    return ground.facts
+
+
+class _Ground:
+    """The facts under correction, and where everything in them stands."""
+
+    def __init__(self, facts: list[Fact]) -> None:
+        self.facts = facts
+        self._by_identity = {identity(fact): fact for fact in facts}
+        self._by_title: dict[str | None, list[Place]] = {}
+
+    def targets(self, correction: Correction) -> list[Place]:
+        """The places that a correction speaks of."""
+        if "where" in correction:
+            return [place for place in self._candidates(correction["where"]) if _meets(place, correction["where"])]
+        place = self.find(correction.get("operation") or correction.get("event") or "", correction["at"])
+        if place is None:
+            raise CorrectionError(f"no such place: {_name(correction)}")
+        return [place]
+
+    def find(self, name: str, pointer: str) -> Place | None:
+        """The place of a pointer in an operation or notification."""
+        fact = self._by_identity.get(name)
+        return None if fact is None else find_place(fact, pointer)
+
+    def forget_places(self) -> None:
+        """After a correction that moved something."""
+        self._by_title = {}
+
+    def _candidates(self, where: Mapping[str, Any]) -> Iterable[Place]:
+        """Not fewer places than the conditions can be met by: a title or an operation narrows them down."""
+        if isinstance(where.get("operation"), str):
+            return places(self._by_identity[where["operation"]])
+        if not self._by_title:
+            for fact in self.facts:
+                for place in places(fact):
+                    self._by_title.setdefault(place.schema.get("title"), []).append(place)
+        if isinstance(where.get("title"), str):
+            return self._by_title.get(where["title"], ())
+        return chain.from_iterable(self._by_title.values())
 
 
 def _explained(correction: Correction) -> None:
@@ -57,16 +101,6 @@ def _explained(correction: Correction) -> None:
 def _name(correction: Correction) -> str:
     where = correction.get("operation") or correction.get("event") or correction.get("where")
     return f"{where} {correction.get('at', '')}: {correction.get('what', 'no explanation')}"
-
-
-def _targets(correction: Correction, facts: list[Fact], by_identity: Mapping[str, Fact]) -> list[Place]:
-    if "where" in correction:
-        return [place for fact in facts for place in places(fact) if _meets(place, correction["where"])]
-    fact = by_identity.get(correction.get("operation") or correction.get("event") or "")
-    place = find_place(fact, correction["at"]) if fact is not None else None
-    if place is None:
-        raise CorrectionError(f"no such place: {_name(correction)}")
-    return [place]
 
 
 def _meets(place: Place, where: Mapping[str, Any]) -> bool:
@@ -104,8 +138,8 @@ _CONDITIONS: dict[str, Callable[[Place, Any], bool]] = {
 }
 
 
-def _apply(correction: Correction, place: Place, by_identity: Mapping[str, Fact]) -> bool:
-    before = json.dumps(place.fact, sort_keys=True)
+def _apply(correction: Correction, place: Place, ground: _Ground) -> bool:
+    before = copy.deepcopy(place.schema)
     if "set" in correction:
         place.schema.update(copy.deepcopy(correction["set"]))
     for key in correction.get("drop", ()):
@@ -117,16 +151,14 @@ def _apply(correction: Correction, place: Place, by_identity: Mapping[str, Fact]
     if "remove" in correction:
         place.remove()
     if "borrow" in correction:
-        _borrow(place.schema, _lender(correction, by_identity))
+        _borrow(place.schema, _lender(correction, ground))
     if "repair" in correction:
         _REPAIRS[correction["repair"]](place.schema)
-    return json.dumps(place.fact, sort_keys=True) != before
+    return "rename" in correction or "remove" in correction or place.schema != before
 
 
-def _lender(correction: Correction, by_identity: Mapping[str, Fact]) -> Mapping[str, Any]:
-    source = correction["borrow"]
-    fact = by_identity.get(source["from"])
-    place = find_place(fact, source["at"]) if fact is not None else None
+def _lender(correction: Correction, ground: _Ground) -> Mapping[str, Any]:
+    place = ground.find(correction["borrow"]["from"], correction["borrow"]["at"])
     if place is None:
         raise CorrectionError(f"nothing to borrow from: {_name(correction)}")
     return place.schema
@@ -176,8 +208,7 @@ def _as_document(value: str, kind: type) -> Any:
 
 
 def _enum_as_type(schema: dict[str, Any]) -> None:
-    if "enum" in schema:
-        schema["enum"] = [_converted(value, schema["type"]) for value in schema["enum"]]
+    schema["enum"] = [_converted(value, schema["type"]) for value in schema["enum"]]
 
 
 def _required_as_named(schema: dict[str, Any]) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from .facts_store import FACTS, Fact, identity, read_facts, read_lines, write_facts
 
-__all__ = ["Difference", "difference", "take_in"]
+__all__ = ["Difference", "compare", "difference", "take_in"]
+
+OPERATIONS, EVENTS = "operations.jsonl", "events.jsonl"
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,17 @@ class Difference:
         return "\n".join(lines)
 
 
-def take_in(source: Path, folder: Path = FACTS) -> Difference:
-    """Replace the stored facts by the `operations.jsonl` and `events.jsonl` of a folder."""
-    operations, events = read_lines(source / "operations.jsonl"), read_lines(source / "events.jsonl")
+def compare(source: Path, folder: Path = FACTS) -> Difference:
+    """What the `operations.jsonl` and `events.jsonl` of a folder would change in the stored facts."""
     before = [fact for facts in read_facts(folder).values() for fact in facts]
-    write_facts(operations, events, folder)
-    return difference(before, operations + events)
+    return difference(before, [*read_lines(source / OPERATIONS), *read_lines(source / EVENTS)])
+
+
+def take_in(source: Path, folder: Path = FACTS) -> Difference:
+    """Replace the stored facts by those of a folder; returns what that changed."""
+    changes = compare(source, folder)
+    write_facts(read_lines(source / OPERATIONS), read_lines(source / EVENTS), folder)
+    return changes
 
 
 def difference(before: list[Fact], after: list[Fact]) -> Difference:

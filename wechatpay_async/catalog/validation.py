@@ -191,7 +191,7 @@ def _object(schema: Schema, wire: _Wire, given: frozenset[str] = frozenset()) ->
         findings = sendable(item)
         if is_open or name in given:
             return findings
-        likely = difflib.get_close_matches(name, properties, 1)
+        likely = difflib.get_close_matches(cast("str", name), properties, 1)
         hint = f"; did you mean {likely[0]}?" if likely else ""
         return [*findings, _Finding("", f"no such field is documented{hint}", always=False)]
 
