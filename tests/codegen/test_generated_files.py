@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wechatpay_async._codegen.generated_types import API_FOLDER, BY_HAND, generated_files, write_types
+from wechatpay_async._codegen.generated_types import API_FOLDER, BY_HAND, generated_files, refuse_doubles, write_types
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +59,8 @@ def test_files_stay_small_enough_for_editors(files: dict[str, str]) -> None:
 def test_lines_have_no_trailing_spaces(files: dict[str, str]) -> None:
     assert [name for name, text in files.items() if any(line != line.rstrip() for line in text.splitlines())] == []
     assert [name for name, text in files.items() if not text.endswith("\n") or text.endswith("\n\n")] == []
+
+
+def test_two_classes_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two generated classes are called A"):
+        refuse_doubles(["A", "B", "A"])

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wechatpay_async import catalog
-from wechatpay_async.catalog import API, OperationKey
+from wechatpay_async.catalog import API, Operation
 
 from .chain_stubs import StubClass, stub_classes
 from .event_types import event_files
@@ -20,7 +21,7 @@ from .names import module_name
 from .signatures import Method, TypedOperation, typed_operation
 from .typed_dicts import Definition
 
-__all__ = ["API_FOLDER", "generated_files", "write_types"]
+__all__ = ["API_FOLDER", "generated_files", "refuse_doubles", "write_types"]
 
 API_FOLDER = Path(__file__).parent.parent / "api"
 #: A file above this size is split one path level deeper, so that editors stay fast.
@@ -157,8 +158,8 @@ def _api_files(api: API, templates: Environment) -> Iterator[tuple[str, str]]:
     modules = list(writer.modules(list(_units(api))))
     for module in modules:
         writer.module_of |= {unit.stub.name: ".".join((PACKAGE, api, *map(module_name, module.place))) for unit in module.units}
-    _refuse_doubles(definition.name for module in modules for definition in module.definitions)
-    _refuse_doubles(unit.stub.name for module in modules for unit in module.units)
+    refuse_doubles(definition.name for module in modules for definition in module.definitions)
+    refuse_doubles(unit.stub.name for module in modules for unit in module.units)
     for module in modules:
         ending = ["__init__"] if module.is_package else []
         yield "/".join((api, *map(module_name, module.place), *ending)) + ".pyi", writer.stub_text(module)
@@ -167,16 +168,16 @@ def _api_files(api: API, templates: Environment) -> Iterator[tuple[str, str]]:
 
 
 def _units(api: API) -> Iterator[_Unit]:
-    typed: dict[OperationKey, TypedOperation] = {}
-    for stub in stub_classes(api, catalog.tree(api)):
-        for key in stub.keys:
-            operation = catalog.operation(*key)
-            if operation is not None and key not in typed:
-                typed[key] = typed_operation(operation)
+    stubs = stub_classes(api, catalog.tree(api))
+    keys = {key for stub in stubs for key in stub.keys}
+    # Tree and operations have one index: none is absent.
+    typed = {key: typed_operation(cast("Operation", catalog.operation(*key))) for key in keys}
+    for stub in stubs:
         yield _Unit(stub, tuple(typed[key] for key in stub.keys))
 
 
-def _refuse_doubles(names: Iterable[str]) -> None:
+def refuse_doubles(names: Iterable[str]) -> None:
+    """Raise `ValueError` for a name that comes twice."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

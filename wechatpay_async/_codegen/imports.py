@@ -35,5 +35,5 @@ def imports_for(body: str, types: tuple[str, str] | None = None) -> str:
 def _line(module: str, names: tuple[str, ...], code: str) -> str:
     if not names:
         return f"import {module}" if re.search(rf"\b{module}\.", code) else ""
-    used = [name for name in names if re.search(rf"\b{name}\b", code)]
+    used = [name for name in names if re.search(rf"(?<![.\w]){name}\b", code)]
     return f"from {module} import {', '.join(used)}" if used else ""
