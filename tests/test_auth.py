@@ -24,7 +24,7 @@ URL = "https://api.mch.weixin.qq.com/v3/pay/transactions/native"
 
 def merchant(**changes: Any) -> Merchant:
     chosen = settings(**changes)
-    return load_merchant(**{name: value for name, value in chosen.items() if name != "clock"})
+    return load_merchant(**{name: value for name, value in chosen.items() if name not in ("clock", "retry")})
 
 
 def middleware(**changes: Any) -> WechatpayAuth:

@@ -55,7 +55,7 @@ class Call:
     template: str
     path: str
     operation: Operation | None = field(default=None, repr=False)
-    data: Any = field(default=NOT_GIVEN, repr=False)
+    data: Any = field(default=None, repr=False)  # None: an empty body
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     timeout: Any = field(default=NOT_GIVEN, repr=False)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import time
 import warnings
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from os import PathLike
@@ -34,12 +35,22 @@ from wechatpay_async.auth import (
 from wechatpay_async.catalog.validation import Problem, compile_validator
 from wechatpay_async.chain import NOT_GIVEN, Call, Node
 from wechatpay_async.crypto.keys import KeyText, PlatformKey, PlatformKeySource, PrivateKeySource
-from wechatpay_async.errors import ConfigError, InvalidData, NotFound, OutcomeUnknown, RequestError, TransportError, ValidationWarning
+from wechatpay_async.errors import (
+    ConfigError,
+    InvalidData,
+    NotFound,
+    OutcomeUnknown,
+    RequestError,
+    TransportError,
+    ValidationWarning,
+    WechatpayError,
+)
 from wechatpay_async.merchant import load_merchant
 from wechatpay_async.platform_keys import KeySource, StaticKeys
 from wechatpay_async.protocol import sensitive, v3
 from wechatpay_async.protocol.target import encode_query
 from wechatpay_async.response import Response
+from wechatpay_async.retry import Hosts, Retry, RetryBudget, decide, is_repeatable
 from wechatpay_async.spelling import nearest
 from wechatpay_async.transport import DEFAULT_TIMEOUT, make_http_client
 
@@ -64,12 +75,18 @@ __all__ = ["Validate", "Wechatpay"]
 Validate = Literal["off", "warn", "strict"]
 
 DEFAULT_BASE_URL: Final = "https://api.mch.weixin.qq.com"
+DEFAULT_BACKUP_URLS: Final = ("https://api2.mch.weixin.qq.com",)
+#: Seconds for a whole call.
+DEFAULT_DEADLINE: Final = 60.0
+DEFAULT_RETRY: Final = Retry()
 USER_AGENT: Final = f"wechatpay-async/{__version__} httpx/{httpx.__version__}"
 
 _SERIAL = v3.SERIAL_HEADER.lower()
 _READS = frozenset({"GET", "HEAD"})
 # These fail before the request has left, so nothing was executed, whatever the method.
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
+_NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+_NOT_SENT = (*_NO_CONNECTION, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_UNKNOWN = "it may have been executed: query by its business number, or repeat with the same number and the same body"
 _SUCCESS_CODES = frozenset({"SUCCESS", "OK", ""})
 _ENVIRONMENT: Mapping[str, str] = {
     "WECHATPAY_MCHID": "mchid",
@@ -111,7 +128,9 @@ class Wechatpay:
     `mchid` is the merchant number (a partner's own), `serial` its API certificate's serial, `private_key` that certificate's key, `certs`
     WeChat Pay's keys by public-key id or serial. Keys are paths, `file://…`, PEM, `private.pkcs8://…` or key objects. `apiv3_key` has 32
     bytes and opens notifications and certificates, `secret` is the APIv2 key. `platform_keys="auto"` downloads platform certificates,
-    `key_store` keeps them across processes. `timeout` is in seconds. `clock` gives seconds.
+    `key_store` keeps them across processes. `timeout` is in seconds for each attempt, `deadline` for the whole call with its repeats.
+    `retry` says how often a call is repeated, `backup_urls` which hosts are called while connections to `base_url` fail. `clock` gives
+    seconds.
 
     Raises `ConfigError`, which names the setting and the cure, when the client is made.
     """
@@ -131,7 +150,10 @@ class Wechatpay:
         pkcs12_password: str | bytes | None = None,
         brand_id: str | None = None,
         base_url: str = DEFAULT_BASE_URL,
+        backup_urls: Sequence[str] | None = None,
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        deadline: float | None = DEFAULT_DEADLINE,
+        retry: Retry = DEFAULT_RETRY,
         validate: Validate = "warn",
         platform_keys: KeySource | Literal["auto"] | None = None,
         key_store: KeyStore | None = None,
@@ -152,6 +174,11 @@ class Wechatpay:
             brand_id=brand_id,
         )
         self._base_url = _checked_base_url(base_url)
+        backups = backup_urls if backup_urls is not None else DEFAULT_BACKUP_URLS if base_url == DEFAULT_BASE_URL else ()
+        self._hosts = Hosts([self._base_url, *(_checked_base_url(url, "backup_urls") for url in backups)])
+        self._deadline = deadline
+        self._retry = retry
+        self._budget = RetryBudget()
         self._clock = clock
         self._validate = _checked_choice("validate", validate, ("off", "warn", "strict"))
         self._timeout = httpx.Timeout(timeout)
@@ -162,7 +189,7 @@ class Wechatpay:
                 "refused for a host other than this machine",
                 hint="it is for tests against a loopback address",
             )
-        self._allowed_hosts = ALLOWED_HOSTS | {self._base_url.netloc.decode("ascii")}
+        self._allowed_hosts = ALLOWED_HOSTS | {url.netloc.decode("ascii") for url in self._hosts.urls}
         self._auth = WechatpayAuth(
             self._merchant,
             self._keys,
@@ -172,7 +199,7 @@ class Wechatpay:
         )
         if transport is not None and http_client is not None:
             raise ConfigError("transport", "given together with http_client", hint="give the transport to your own client")
-        self._urls: dict[str, httpx.URL] = {}
+        self._urls: dict[tuple[bytes, str], httpx.URL] = {}
         self._timeouts = self._timeout.as_dict()
         self._transport = transport
         self._http = http_client if http_client is not None else make_http_client(transport, self._timeout)
@@ -285,11 +312,67 @@ class Wechatpay:
         self._check(call)
         if call.file is not None or (call.operation is not None and call.operation.is_upload):
             async with self._prepared(call) as upload:
-                outgoing = self._encode_upload(call, upload)
-                response = await self._send(call, outgoing)
-        else:
-            outgoing = self._encode_v2(call) if call.api == "v2" else await self._encode(call)
-            response = await self._send(call, outgoing)
+                return await self._repeated(call, self._encode_upload(call, upload))
+        return await self._repeated(call, self._encode_v2(call) if call.api == "v2" else await self._encode(call))
+
+    async def _repeated(self, call: Call, outgoing: _Outgoing) -> Response[Any]:
+        """Attempt the call as often as its failures, the policy and the deadline allow. Raises the last failure."""
+        attempt = 1
+        with self._within_deadline(call):
+            while True:
+                try:
+                    response = await self._once(call, outgoing)
+                except WechatpayError as error:
+                    repeatable = is_repeatable(self._retry, call.method, call.operation)
+                    chance = random.random()  # noqa: S311 — it shortens a pause
+                    decision = decide(self._retry, error, attempt=attempt, repeatable=repeatable, chance=chance)
+                    if not (decision.again and self._budget.take()):
+                        self._settle(call, error)
+                        raise
+                else:
+                    self._budget.earn()
+                    return response
+                await anyio.sleep(decision.after)
+                attempt += 1
+                outgoing = self._again(call, outgoing)
+
+    @contextmanager
+    def _within_deadline(self, call: Call) -> Generator[None, None, None]:
+        """Give the call up when its time is over: a write may have been executed by then."""
+        try:
+            with anyio.fail_after(self._deadline):
+                yield
+        except TimeoutError as error:
+            message = f"{call.name}: no answer within the deadline of {self._deadline} s"
+            if call.method in _READS:
+                raise TransportError(message, hint="deadline= is in seconds, for the whole call with its repeats") from error
+            unknown = OutcomeUnknown(message, hint=_UNKNOWN)
+            self._settle(call, unknown)
+            raise unknown from error
+
+    def _again(self, call: Call, outgoing: _Outgoing) -> _Outgoing:
+        """The same request for another attempt: the same bytes, perhaps to another host; the middleware signs it afresh."""
+        old = outgoing.request
+        url = self._base_for(call).copy_with(raw_path=old.url.raw_path)
+        headers = [(name, value) for name, value in old.headers.multi_items() if name not in ("host", "authorization")]
+        extensions = {"timeout": old.extensions["timeout"], FACTS: old.extensions[FACTS]}
+        if outgoing.renew is None:
+            return outgoing._replace(request=httpx.Request(old.method, url, headers=headers, content=old.content, extensions=extensions))
+        return outgoing._replace(request=httpx.Request(old.method, url, headers=headers, stream=outgoing.renew(), extensions=extensions))
+
+    def _settle(self, call: Call, error: WechatpayError) -> None:
+        """Where the outcome is unknown, say which query settles it, if the catalogue knows one."""
+        if not isinstance(error, OutcomeUnknown):
+            return
+        from wechatpay_async.settling import settling_query
+
+        query = settling_query(call, self._merchant.mchid)
+        if query is not None:
+            error.settle_by(query.name, lambda: self.execute(query))
+
+    async def _once(self, call: Call, outgoing: _Outgoing) -> Response[Any]:
+        """One attempt, from the signature to the decoded answer."""
+        response = await self._send(call, outgoing)
         return self._decode_v2(call, outgoing, response) if call.api == "v2" else await self._decode(call, response)
 
     @asynccontextmanager
@@ -427,11 +510,12 @@ class Wechatpay:
         # A path without values in it is one of a few hundred, and parsing a URL costs as much as verifying a signature.
         if query or call.path != call.template:
             return self._base_for(call).copy_with(raw_path=(f"{call.path}?{query}" if query else call.path).encode("ascii"))
-        url = self._urls.get(call.path)
+        base = self._base_for(call)
+        url = self._urls.get((base.netloc, call.path))
         if url is None:
-            url = self._base_for(call).copy_with(raw_path=call.path.encode("ascii"))
+            url = base.copy_with(raw_path=call.path.encode("ascii"))
             if call.operation is not None:
-                self._urls[call.path] = url
+                self._urls[base.netloc, call.path] = url
         return url
 
     def _request(
@@ -447,7 +531,7 @@ class Wechatpay:
     def _base_for(self, call: Call) -> httpx.URL:
         """The catalogue's host for the few operations that have one of their own; a sandbox on this machine serves them all."""
         own = call.operation.base_url if call.operation is not None else None
-        return self._base_url if own is None or is_loopback(self._base_url.host) else httpx.URL(own)
+        return self._hosts.choose(time.monotonic()) if own is None or is_loopback(self._base_url.host) else httpx.URL(own)
 
     async def _send(self, call: Call, outgoing: _Outgoing) -> httpx.Response:
         """The whole answer to a call, read into memory within bounds."""
@@ -465,9 +549,20 @@ class Wechatpay:
         auth = self._auth if call.api == "v3" else None
         http = await self._with_client_certificate() if call.operation is not None and call.operation.client_cert else self._http
         try:
-            return await http.send(outgoing.request, stream=True, auth=auth, follow_redirects=False)
+            response = await http.send(outgoing.request, stream=True, auth=auth, follow_redirects=False)
         except httpx.TransportError as error:
+            if isinstance(error, _NO_CONNECTION):
+                self._note_host(outgoing.request, works=False)
             _raise_transport_error(call, error)
+        self._note_host(outgoing.request, works=True)
+        return response
+
+    def _note_host(self, request: httpx.Request, *, works: bool) -> None:
+        """Remember whether connections to a host can be made."""
+        netloc = request.url.netloc
+        for host in self._hosts.urls:
+            if host.netloc == netloc:
+                self._hosts.worked(host) if works else self._hosts.failed(host, time.monotonic())
 
     async def _with_client_certificate(self) -> httpx.AsyncClient:
         """The second HTTP client, which shows the merchant's certificate; made when it is first needed."""
@@ -564,17 +659,17 @@ def _settings_from(environ: Mapping[str, str]) -> dict[str, Any]:
     return settings
 
 
-def _checked_base_url(base_url: str) -> httpx.URL:
+def _checked_base_url(base_url: str, parameter: str = "base_url") -> httpx.URL:
     try:
         url = httpx.URL(base_url)
     except httpx.InvalidURL as error:
-        raise ConfigError("base_url", f"not a URL: {error}") from None
+        raise ConfigError(parameter, f"not a URL: {error}") from None
     if url.scheme not in ("https", "http") or not re.fullmatch(r"[0-9A-Za-z.:-]+", url.host):
-        raise ConfigError("base_url", "expected https://host", hint=DEFAULT_BASE_URL)
+        raise ConfigError(parameter, "expected https://host", hint=DEFAULT_BASE_URL)
     if url.scheme == "http" and not is_loopback(url.host):
-        raise ConfigError("base_url", "plain http is for this machine alone", hint="use https://")
+        raise ConfigError(parameter, "plain http is for this machine alone", hint="use https://")
     if url.userinfo or url.query or url.fragment or url.path not in ("", "/"):
-        raise ConfigError("base_url", "has more than a host and a port", hint="the path is part of the signature and comes from the chain")
+        raise ConfigError(parameter, "has more than a host and a port", hint="the path is part of the signature and comes from the chain")
     return url
 
 
@@ -653,9 +748,7 @@ def _raise_transport_error(call: Call, error: httpx.TransportError) -> NoReturn:
     cause = f"{call.name}: {type(error).__name__}{f': {error}' if str(error) else ''}"
     if call.method in _READS or isinstance(error, _NOT_SENT):
         raise TransportError(cause, hint="nothing was executed: the call can be repeated") from error
-    raise OutcomeUnknown(
-        cause, hint="it may have been executed: query by its business number, or repeat with the same number and the same body"
-    ) from error
+    raise OutcomeUnknown(cause, hint=_UNKNOWN) from error
 
 
 def _did_you_mean(call: Call) -> str | None:

@@ -115,17 +115,14 @@ class OutcomeUnknown(TransportError):
     `query` names the operation that settles it where the catalogue knows one, and then `await error.resolve()` calls it.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str | None = None,
-        query: str | None = None,
-        resolver: Callable[[], Awaitable[Any]] | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint)
+    query: str | None = None
+    _resolver: Callable[[], Awaitable[Any]] | None = None
+
+    def settle_by(self, query: str, resolver: Callable[[], Awaitable[Any]]) -> None:
+        """Say which query settles the outcome (`GET /v3/…`), and how it is made."""
         self.query = query
         self._resolver = resolver
+        self.hint = f"await error.resolve() asks {query}"
 
     async def resolve(self) -> Any:
         """Ask WeChat Pay what became of the write, by the query operation named in `query`.
@@ -145,7 +142,9 @@ class BillMismatch(MalformedMessage):
     """The summary row of a bill says something else than its rows add up to. `total` is the official name of what differs."""
 
     def __init__(self, total: str, *, stated: str, found: str) -> None:
-        super().__init__(f"{total}: the summary says {stated[:40]}, the rows add up to {found}", hint="download the bill again; do not book it")
+        super().__init__(
+            f"{total}: the summary says {stated[:40]}, the rows add up to {found}", hint="download the bill again; do not book it"
+        )
         self.total = total
         self.stated = stated
         self.found = found

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from tests.support.keys import APIV3_KEY, MCHID, MERCHANT_KEY, MERCHANT_SERIAL, PLATFORM_KEY, PLATFORM_PUBLIC_PEM, PUBLIC_KEY_ID, SECRET
 from wechatpay_async import Wechatpay
+from wechatpay_async.retry import Retry
 
 #: What every clock says in these tests, in seconds.
 NOW = 1722850421
@@ -89,6 +90,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         "apiv3_key": APIV3_KEY,
         "secret": SECRET,
         "clock": lambda: float(NOW),
+        "retry": Retry(attempts=1),
         **changes,
     }
     return {name: value for name, value in plain.items() if value is not None}
