@@ -57,7 +57,9 @@ class LanguageServer:
         uri = (self._folder / name).as_uri()
         self._notify("textDocument/didOpen", {"textDocument": {"uri": uri, "languageId": "python", "version": 1, "text": before + after}})
         line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
-        found: Any = self.request("textDocument/completion", {"textDocument": {"uri": uri}, "position": {"line": line, "character": column}})
+        found: Any = self.request(
+            "textDocument/completion", {"textDocument": {"uri": uri}, "position": {"line": line, "character": column}}
+        )
         return {item["label"] for item in found["items"]}
 
     def request(self, method: str, parameters: Any) -> Any:
