@@ -16,7 +16,8 @@ def tick(book: Book) -> None:
     profitsharing.finish_due(book)
     transfers.finish_due(book)
     for refund in refunds.due(book):
-        finish_refund(book, refund, "SUCCESS")
+        with book.at(refund.due):
+            finish_refund(book, refund, "SUCCESS")
 
 
 def pay(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS") -> None:

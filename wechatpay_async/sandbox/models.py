@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,6 +161,7 @@ class Book:
 
     def __init__(self, clock: Clock, seed: int) -> None:
         self.clock = clock
+        self._moment: float | None = None
         self.numbers = Numbers(random.Random(seed))  # noqa: S311 - repeatable numbers, no secrets
         self.orders: dict[tuple[Owner, str], Order] = {}
         self.transactions: dict[str, Order] = {}
@@ -172,7 +174,17 @@ class Book:
 
     @property
     def now(self) -> float:
-        return self.clock()
+        """The time: the clock's, or within `at` the moment at which something fell due."""
+        return self.clock() if self._moment is None else self._moment
+
+    @contextmanager
+    def at(self, moment: float) -> Iterator[None]:
+        """Let things happen at the moment at which they fell due, when the clock has jumped beyond it."""
+        self._moment = moment
+        try:
+            yield
+        finally:
+            self._moment = None
 
     def shelf(self, name: str) -> dict[Any, Any]:
         """A flow's own records."""

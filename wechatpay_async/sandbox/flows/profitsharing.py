@@ -275,13 +275,20 @@ def finish_due(book: Book) -> None:
     """Let the money arrive whose time has come."""
     for item in _splits(book):
         if item.state == "PROCESSING" and book.now >= item.due:
-            _finish(book, item)
-    for back in book.shelf("returns").values():
+            with book.at(item.due):
+                _finish(book, item)
+    returns: list[Return] = list(book.shelf("returns").values())
+    for back in returns:
         if back.result == "PROCESSING" and book.now >= back.due:
-            order = book.transactions[back.split.transaction_id]
-            back.result, back.finished = "SUCCESS", book.now
-            order.shared -= back.terms["amount"]
-            _move(book, order, back.terms["return_mchid"], -back.terms["amount"], "分账回退")
+            with book.at(back.due):
+                _finish_return(book, back)
+
+
+def _finish_return(book: Book, back: Return) -> None:
+    order = book.transactions[back.split.transaction_id]
+    back.result, back.finished = "SUCCESS", book.now
+    order.shared -= back.terms["amount"]
+    _move(book, order, back.terms["return_mchid"], -back.terms["amount"], "分账回退")
 
 
 def _finish(book: Book, item: Split) -> None:

@@ -174,9 +174,11 @@ def finish_due(book: Book) -> None:
     """Let lapse what nobody confirmed, and finish what is being cancelled."""
     for item in _all(book):
         if item.state == "WAIT_USER_CONFIRM" and book.now - item.created >= _DAY:
-            _end(book, item, "FAIL", "OVERDUE_CLOSE")
+            with book.at(item.created + _DAY):
+                _end(book, item, "FAIL", "OVERDUE_CLOSE")
         elif item.state == "CANCELING" and book.now >= item.cancel_due:
-            _end(book, item, "CANCELLED", "MCH_CANCEL")
+            with book.at(item.cancel_due):
+                _end(book, item, "CANCELLED", "MCH_CANCEL")
 
 
 def _end(book: Book, item: Transfer, state: str, reason: str = "") -> None:
