@@ -19,7 +19,10 @@ def title(page: Path) -> str:
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the pages are written for a reader, who has one
 @pytest.mark.parametrize("page", [page for page in PAGES if examples(page)], ids=title)
-async def test_the_examples_of_a_page_run_in_order(page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_examples_of_a_page_run_in_order(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # some pages write files
     sandbox = Sandbox()
     settings = sandbox.settings()
     for name, value in environment(settings).items():
