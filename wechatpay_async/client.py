@@ -7,8 +7,8 @@ import random
 import re
 import time
 import warnings
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from os import PathLike
@@ -32,9 +32,10 @@ from wechatpay_async.auth import (
     new_nonce,
     read_bounded,
 )
-from wechatpay_async.catalog.validation import Problem, compile_validator
 from wechatpay_async.chain import NOT_GIVEN, Call, Node
+from wechatpay_async.checks import did_you_mean, problems
 from wechatpay_async.crypto.keys import KeyText, PlatformKey, PlatformKeySource, PrivateKeySource
+from wechatpay_async.environment import settings_from
 from wechatpay_async.errors import (
     ConfigError,
     InvalidData,
@@ -63,8 +64,12 @@ if TYPE_CHECKING:
 
     from wechatpay_async.api.v2 import V2
     from wechatpay_async.api.v3 import V3
+    from wechatpay_async.bill_downloads import Bills
+    from wechatpay_async.catalog_view import CatalogView
+    from wechatpay_async.flows import Flows
     from wechatpay_async.key_stores import KeyStore
     from wechatpay_async.notifications import Notifications
+    from wechatpay_async.notifications.v2 import V2Notifications
     from wechatpay_async.payloads import Payloads
     from wechatpay_async.protocol.sensitive import Plan, Sealed
     from wechatpay_async.protocol.v2 import V2Request
@@ -88,23 +93,6 @@ _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _NOT_SENT = (*_NO_CONNECTION, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _UNKNOWN = "it may have been executed: query by its business number, or repeat with the same number and the same body"
 _SUCCESS_CODES = frozenset({"SUCCESS", "OK", ""})
-_ENVIRONMENT: Mapping[str, str] = {
-    "WECHATPAY_MCHID": "mchid",
-    "WECHATPAY_SERIAL": "serial",
-    "WECHATPAY_PRIVATE_KEY": "private_key",
-    "WECHATPAY_PRIVATE_KEY_PASSWORD": "private_key_password",
-    "WECHATPAY_APIV3_KEY": "apiv3_key",
-    "WECHATPAY_SECRET": "secret",
-    "WECHATPAY_MERCHANT_CERT": "merchant_cert",
-    "WECHATPAY_BRAND_ID": "brand_id",
-    "WECHATPAY_BASE_URL": "base_url",
-    "WECHATPAY_VALIDATE": "validate",
-    "WECHATPAY_PLATFORM_KEYS": "platform_keys",
-}
-# The caller's own number. `mchid` is that only where the catalogue titles it so: in other operations it can be another merchant's.
-_OWN_NUMBERS = ("sp_mchid", "combine_mchid", "mchid")
-_DIRECT_MERCHANT = "直连商户号"
-_PUBLIC_KEY_ID, _PUBLIC_KEY = "WECHATPAY_PUBLIC_KEY_ID", "WECHATPAY_PUBLIC_KEY"
 
 
 class _Outgoing(NamedTuple):
@@ -127,7 +115,8 @@ class Wechatpay:
 
     `mchid` is the merchant number (a partner's own), `serial` its API certificate's serial, `private_key` that certificate's key, `certs`
     WeChat Pay's keys by public-key id or serial. Keys are paths, `file://…`, PEM, `private.pkcs8://…` or key objects. `apiv3_key` has 32
-    bytes and opens notifications and certificates, `secret` is the APIv2 key. `platform_keys="auto"` downloads platform certificates,
+    bytes and opens notifications and certificates, `secret` is the APIv2 key, `agent_secret` that of the WeCom application for its red
+    packets. `platform_keys="auto"` downloads platform certificates,
     `key_store` keeps them across processes. `timeout` is in seconds for each attempt, `deadline` for the whole call with its repeats.
     `retry` says how often a call is repeated, `backup_urls` which hosts are called while connections to `base_url` fail. `clock` gives
     seconds.
@@ -145,6 +134,7 @@ class Wechatpay:
         certs: Mapping[str, PlatformKeySource] | None = None,
         apiv3_key: str | bytes | None = None,
         secret: str | bytes | None = None,
+        agent_secret: str | None = None,
         merchant_cert: KeyText | x509.Certificate | None = None,
         pkcs12: bytes | str | PathLike[str] | None = None,
         pkcs12_password: str | bytes | None = None,
@@ -178,6 +168,7 @@ class Wechatpay:
         self._hosts = Hosts([self._base_url, *(_checked_base_url(url, "backup_urls") for url in backups)])
         self._deadline = deadline
         self._retry = retry
+        self._agent_secret = agent_secret
         self._budget = RetryBudget()
         self._clock = clock
         self._validate = _checked_choice("validate", validate, ("off", "warn", "strict"))
@@ -234,7 +225,7 @@ class Wechatpay:
 
         Keyword arguments win over the environment (`os.environ`, or the mapping given). Raises `ConfigError`.
         """
-        return cls(**{**_settings_from(os.environ if environ is None else environ), **settings})
+        return cls(**{**settings_from(os.environ if environ is None else environ), **settings})
 
     async def __aenter__(self) -> Self:
         return self
@@ -260,6 +251,11 @@ class Wechatpay:
         """APIv2: `wxpay.v2.pay.micropay.post({...})`."""
         return cast("V2", chain.root(self, "v2"))
 
+    @property
+    def platform_keys(self) -> KeySource:
+        """WeChat Pay's keys as this client finds them: for notifications elsewhere, for a `Refresher`, for another client of the merchant."""
+        return self._keys
+
     def chain(self, path: str) -> Node:
         """A whole path, in which nothing is rewritten: `wxpay.chain("v3/pay/transactions/id/{transaction_id}")`. Raises `RequestError`."""
         return chain.whole(self, path)
@@ -284,6 +280,35 @@ class Wechatpay:
         signer = Signer(merchant.mchid, merchant.serial, merchant.private_key)
         return Notifications([Recipient(merchant.mchid, self._keys, keys, signer)], clock=self._clock)
 
+    @cached_property
+    def v2_notifications(self) -> V2Notifications:
+        """Verifies and opens APIv2's notifications: `wxpay.v2_notifications.parse(body)`. Raises `ConfigError` without `secret`."""
+        from wechatpay_async.notifications.v2 import V2Notifications
+
+        merchant = self._merchant
+        return V2Notifications(mchid=merchant.mchid, secret=self._secret(), apiv3_key=merchant.apiv3_key, clock=self._clock)
+
+    @cached_property
+    def bills(self) -> Bills:
+        """Bills, downloaded, proven and read: `async for row in wxpay.bills.trade("2026-11-24")`."""
+        from wechatpay_async.bill_downloads import Bills
+
+        return Bills(_BillAccess(self), clock=self._clock)
+
+    @cached_property
+    def flows(self) -> Flows:
+        """What takes several calls: `await wxpay.flows.micropay({...})`."""
+        from wechatpay_async.flows import Flows
+
+        return Flows(self)
+
+    @cached_property
+    def catalog(self) -> CatalogView:
+        """What is documented: `wxpay.catalog.search("退款")`, `wxpay.catalog.describe(wxpay.v3.refund.domestic.refunds)`."""
+        from wechatpay_async.catalog_view import CatalogView
+
+        return CatalogView()
+
     async def seal(self, text: str) -> Sealed:
         """A sensitive value for a path outside the catalogue, encrypted with the platform key that `Wechatpay-Serial` names.
 
@@ -305,7 +330,7 @@ class Wechatpay:
         from wechatpay_async.downloads import ExpectedHash, download
 
         expected = None if sha1 is None else ExpectedHash("SHA1", sha1)
-        return await download(self._open_url, url, to, expected, allowed_hosts=self._allowed_hosts)
+        return await download(self.open_url, url, to, expected, allowed_hosts=self._allowed_hosts)
 
     async def execute(self, call: Call) -> Response[Any]:
         """Make one call: check, encode, send (each attempt signed afresh), verify, decode. The verbs of a chain come here."""
@@ -317,18 +342,20 @@ class Wechatpay:
 
     async def _repeated(self, call: Call, outgoing: _Outgoing) -> Response[Any]:
         """Attempt the call as often as its failures, the policy and the deadline allow. Raises the last failure."""
-        attempt = 1
+        attempt, lost = 1, False
         with self._within_deadline(call):
             while True:
                 try:
                     response = await self._once(call, outgoing)
                 except WechatpayError as error:
+                    error = _as_it_stands(error, lost=lost)
+                    lost = lost or isinstance(error, OutcomeUnknown) or (isinstance(error, APIError) and error.outcome_unknown)
                     repeatable = is_repeatable(self._retry, call.method, call.operation)
                     chance = random.random()  # noqa: S311 — it shortens a pause
                     decision = decide(self._retry, error, attempt=attempt, repeatable=repeatable, chance=chance)
                     if not (decision.again and self._budget.take()):
                         self._settle(call, error)
-                        raise
+                        raise error from error.__cause__
                 else:
                     self._budget.earn()
                     return response
@@ -390,7 +417,7 @@ class Wechatpay:
             await response.aclose()
 
     @asynccontextmanager
-    async def _open_url(self, url: str) -> AsyncGenerator[httpx.Response, None]:
+    async def open_url(self, url: str) -> AsyncGenerator[httpx.Response, None]:
         """GET a URL that WeChat Pay gave, its path and query untouched; the answer is checked by whoever reads it."""
         from wechatpay_async.downloads import check_download_url
 
@@ -403,6 +430,16 @@ class Wechatpay:
         finally:
             await response.aclose()
 
+    async def verify_signed(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Check that `Wechatpay-*` headers sign these bytes. Raises `SignatureError`."""
+        await self._auth.verify(headers, body)
+
+    def decrypt_key(self, ciphertext: str) -> bytes:
+        """Open a key that is encrypted for this merchant (`encrypt_key` of a bill). Raises `DecryptionError`."""
+        from wechatpay_async.crypto import rsa
+
+        return rsa.oaep_decrypt(self._merchant.private_key, ciphertext)
+
     async def _fetch_certificates(self) -> tuple[int, Mapping[str, str], bytes]:
         """One signed `GET /v3/certificates`, its reply unverified: the keys that it brings verify it."""
         call = Call("v3", "GET", "/v3/certificates", "/v3/certificates")
@@ -412,9 +449,7 @@ class Wechatpay:
 
     def _check(self, call: Call) -> None:
         """Refuse what the server would refuse. `validate` decides about rules that the server may have loosened since."""
-        if call.operation is None:
-            return
-        for problem in _problems(call, self._merchant.mchid):
+        for problem in problems(call, self._merchant.mchid):
             if problem.always or self._validate == "strict":
                 raise InvalidData(problem.path, problem.message, hint=problem.page)
             if self._validate == "warn":
@@ -482,7 +517,13 @@ class Wechatpay:
         from wechatpay_async.protocol.v2 import build_request
 
         return build_request(
-            call.operation, fields, mchid=self._merchant.mchid, secret=self._secret(), nonce=new_nonce(), method=call.method
+            call.operation,
+            fields,
+            mchid=self._merchant.mchid,
+            secret=self._secret(),
+            nonce=new_nonce(),
+            agent_secret=self._agent_secret,
+            method=call.method,
         )
 
     def _secret(self) -> bytes:
@@ -564,6 +605,13 @@ class Wechatpay:
             if host.netloc == netloc:
                 self._hosts.worked(host) if works else self._hosts.failed(host, time.monotonic())
 
+    async def prepare_client_certificate(self) -> None:
+        """Make the second connection pool now, with the client certificate, so that a later call cannot fail for the want of it.
+
+        Raises `ConfigError` where the certificate is missing, expired or another merchant's.
+        """
+        await self._with_client_certificate()
+
     async def _with_client_certificate(self) -> httpx.AsyncClient:
         """The second HTTP client, which shows the merchant's certificate; made when it is first needed."""
         if self._mutual_tls_lock is None:
@@ -633,30 +681,11 @@ class Wechatpay:
         if response.has_redirect_location:
             error.hint = "redirects are not followed: a signature must not travel to another address"
         elif isinstance(error, NotFound) and call.operation is None:
-            error.hint = _did_you_mean(call) or error.hint
+            error.hint = did_you_mean(call) or error.hint
         raise error
 
 
 _OWN_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "accept-encoding"})
-
-
-def _settings_from(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The settings in the environment. A name that is nearly one of them is an error, not a setting that is silently left out."""
-    settings: dict[str, Any] = {setting: environ[name] for name, setting in _ENVIRONMENT.items() if environ.get(name)}
-    known = [*_ENVIRONMENT, _PUBLIC_KEY_ID, _PUBLIC_KEY]
-    for name in environ:
-        if name.startswith("WECHATPAY_") and name not in known and (near := nearest(name, known, likeness=0.9)):
-            raise ConfigError(name, "unknown variable", hint=f"did you mean {near[0]}?")
-    key_id, key = environ.get(_PUBLIC_KEY_ID), environ.get(_PUBLIC_KEY)
-    if bool(key_id) != bool(key):
-        missing = _PUBLIC_KEY if key_id else _PUBLIC_KEY_ID
-        raise ConfigError(missing, "missing", hint=f"{_PUBLIC_KEY_ID} and {_PUBLIC_KEY} go together")
-    if key_id:
-        settings["certs"] = {key_id: key}
-    for name, setting in (("WECHATPAY_MCHID", "mchid"), ("WECHATPAY_PRIVATE_KEY", "private_key")):
-        if setting not in settings:
-            raise ConfigError(name, "missing from the environment")
-    return settings
 
 
 def _checked_base_url(base_url: str, parameter: str = "base_url") -> httpx.URL:
@@ -680,32 +709,6 @@ def _checked_choice(parameter: str, value: str, choices: tuple[str, ...]) -> str
             parameter, f"unknown value {value!r}", hint=f"did you mean {near[0]!r}?" if near else f"one of {', '.join(choices)}"
         )
     return value
-
-
-def _problems(call: Call, mchid: str) -> Iterator[Problem]:
-    """Everything that is wrong with a call, by the catalogue."""
-    operation = call.operation
-    assert operation is not None  # noqa: S101 — the caller has looked
-    validator = compile_validator(operation)
-    body = cast("object", {} if call.data is None and operation.body is not None else call.data)
-    if isinstance(body, Mapping):
-        yield from validator.check_body(body)
-        yield from _foreign_numbers(operation, "$", cast("Mapping[str, Any]", body), mchid)
-    yield from validator.check_query(call.params)
-    yield from _foreign_numbers(operation, "query", call.params, mchid)
-
-
-def _foreign_numbers(operation: catalog.Operation, root: str, values: Mapping[str, Any], mchid: str) -> Iterator[Problem]:
-    """The caller's own number under its documented names must be the client's: a signature for another never fits."""
-    if operation.api == "v2":
-        return  # APIv2's number is filled in, and checked, where the fields are signed
-    schema = cast("Mapping[str, Any]", operation.body or {}) if root == "$" else operation.query_schema
-    titles: Mapping[str, Any] = schema.get("properties", {})
-    for name in _OWN_NUMBERS:
-        own = name != "mchid" or titles.get(name, {}).get("title") == _DIRECT_MERCHANT
-        given = values.get(name)
-        if own and isinstance(given, str) and given != mchid:
-            yield Problem(f"{root}.{name}", f"expected this client's own number {mchid}, got another", always=True, page=operation.docs_url)
 
 
 def _mapping_or_list(data: Any) -> Any:
@@ -743,6 +746,20 @@ def _is_error_envelope(data: Any, operation: catalog.Operation | None) -> bool:
     return "code" not in documented.get("properties", {})
 
 
+def _as_it_stands(error: WechatpayError, *, lost: bool) -> WechatpayError:
+    """The failure of one attempt in the light of those before: once an answer was lost, a later failure does not make it unexecuted."""
+    if not lost:
+        return error
+    if isinstance(error, TransportError) and not isinstance(error, OutcomeUnknown):
+        unknown = OutcomeUnknown(f"{error.message}; the answer to an earlier attempt was lost", hint=_UNKNOWN)
+        unknown.__cause__ = error
+        return unknown
+    if isinstance(error, APIError) and not error.outcome_unknown:
+        error.outcome_unknown = True
+        error.hint = f"the answer to an earlier attempt was lost: {_UNKNOWN}"
+    return error
+
+
 def _raise_transport_error(call: Call, error: httpx.TransportError) -> NoReturn:
     """Tell a call that was surely not executed from one whose outcome nobody knows."""
     cause = f"{call.name}: {type(error).__name__}{f': {error}' if str(error) else ''}"
@@ -751,8 +768,28 @@ def _raise_transport_error(call: Call, error: httpx.TransportError) -> NoReturn:
     raise OutcomeUnknown(cause, hint=_UNKNOWN) from error
 
 
-def _did_you_mean(call: Call) -> str | None:
-    """The documented paths that are nearest to one that WeChat Pay does not know."""
-    paths = {operation.path for operation in catalog.operations() if operation.api == call.api and operation.method == call.method}
-    near = nearest(call.template, paths, 3, likeness=0.75)
-    return f"not in the catalogue; did you mean {' or '.join(near)}?" if near else None
+class _BillAccess:
+    """What bills ask of their client, and nothing more."""
+
+    def __init__(self, client: Wechatpay) -> None:
+        self._client = client
+
+    async def bill_info(self, path: str, params: Mapping[str, str]) -> Mapping[str, Any]:
+        response = await self._client.chain(path).get(params=params)
+        return cast("Mapping[str, Any]", response.data)
+
+    def open_download(self, url: str) -> AbstractAsyncContextManager[httpx.Response]:
+        return self._client.open_url(url)
+
+    def open_v2_bill(self, path: str, fields: Mapping[str, str]) -> AbstractAsyncContextManager[httpx.Response]:
+        operation = catalog.operation("v2", "POST", path)
+        return self._client.open_stream(Call("v2", "POST", path, path, operation, data=fields))
+
+    async def verify_signed(self, headers: Mapping[str, str], body: bytes) -> None:
+        await self._client.verify_signed(headers, body)
+
+    def open_statement(self, path: str, params: Mapping[str, str]) -> AbstractAsyncContextManager[httpx.Response]:
+        return self._client.open_stream(Call("v3", "GET", path, path, catalog.operation("v3", "GET", path), params=params))
+
+    def decrypt_key(self, ciphertext: str) -> bytes:
+        return self._client.decrypt_key(ciphertext)

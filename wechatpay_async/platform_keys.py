@@ -325,7 +325,7 @@ class Refresher:
     """Keeps the certificates of any number of merchants fresh with one task, for services that do not want a call to do it.
 
         refresher = Refresher()
-        refresher.add(keys)                     # once for each merchant; forgotten with the merchant's client
+        refresher.add(wxpay.platform_keys)      # once for each merchant; forgotten with the merchant's client
         task_group.start_soon(refresher.run)
 
     At most `at_once` downloads run at the same time.
@@ -338,9 +338,10 @@ class Refresher:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def add(self, keys: AutoKeys) -> None:
-        """Take a merchant's keys into care."""
-        self._keys.add(keys)
+    def add(self, keys: KeySource) -> None:
+        """Take a merchant's keys into care. Keys that were given for good need none, and are left out."""
+        if isinstance(keys, AutoKeys):
+            self._keys.add(keys)
 
     async def refresh_due(self) -> int:
         """Refresh every merchant that is due; how many were."""

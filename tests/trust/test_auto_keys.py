@@ -557,6 +557,7 @@ async def test_one_refresher_serves_any_number_of_merchants() -> None:
     servers[0].now += 12 * HOUR
     assert await refresher.refresh_due() == 1
     assert servers[0].downloads == 2
+    refresher.add(StaticKeys([public_key()]))
     assert len(refresher) == 200
     merchants.clear()
     gc.collect()

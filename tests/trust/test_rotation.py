@@ -73,6 +73,7 @@ async def test_a_serial_learnt_at_need_is_downloaded_once_for_all() -> None:
     settings: dict[str, Any] = {**sandbox.settings(), "certs": None, "platform_keys": "auto"}
     async with Wechatpay(**settings) as wxpay:
         await wxpay.v3.certificates.get()
+        assert wxpay.platform_keys.preferred_serial() == sandbox.platform.certificates[-1].serial
         sandbox.new_certificate()
         new = sandbox.platform.certificates[-1].serial
         sandbox.clock.advance(seconds=60)
