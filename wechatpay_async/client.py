@@ -253,7 +253,7 @@ class Wechatpay:
 
     @property
     def platform_keys(self) -> KeySource:
-        """WeChat Pay's keys as this client finds them: for notifications elsewhere, for a `Refresher`, for another client of the merchant."""
+        """WeChat Pay's keys as this client finds them: for notifications elsewhere, for a `Refresher`, for the merchant's other clients."""
         return self._keys
 
     def chain(self, path: str) -> Node:
