@@ -1,0 +1,1 @@
+"""The speed figures of the project: `nox -s bench` runs them all."""

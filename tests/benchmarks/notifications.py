@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from benchmarks.pairing import Figure, paired
+from tests.benchmarks.pairing import Figure, paired
 from tests.support.callbacks import NOW, callback
 from tests.support.keys import APIV3_KEY, PLATFORM_KEY, PUBLIC_KEY_ID
 from wechatpay_async.crypto.keys import PlatformKey

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from xml.etree import ElementTree
 
-from benchmarks.pairing import Figure, paired
+from tests.benchmarks.pairing import Figure, paired
 from tests.v2.test_xml import ATTACKS
 from wechatpay_async import catalog
 from wechatpay_async.errors import MalformedMessage

@@ -7,9 +7,9 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks.start import import_time
+from tests.benchmarks.start import import_time
 
-RESULT = Path(__file__).parent.parent / "docs" / "benchmarks.json"
+RESULT = Path(__file__).parents[2] / "docs" / "benchmarks.json"
 
 
 def main() -> None:

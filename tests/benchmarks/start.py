@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks.pairing import Figure, paired
+from tests.benchmarks.pairing import Figure, paired
 
 
 def import_time() -> Figure:
