@@ -131,11 +131,9 @@ class Bill(Generic[R]):
     def __aiter__(self) -> AsyncIterator[R]:
         return _Rows(self)
 
-    async def batches(self) -> AsyncIterator[list[R]]:
+    def batches(self) -> AsyncIterator[list[R]]:
         """The rows in lists of a few hundred: for a database's `executemany`."""
-        pieces = _Rows(self)
-        while (rows := await pieces.next_batch()) is not None:
-            yield rows
+        return _Batches(self)
 
     async def save(self, to: str | os.PathLike[str]) -> Path:
         """Write the bill as WeChat Pay wrote it (unzipped and opened) to a file, which appears whole or not at all."""
@@ -179,28 +177,17 @@ class Bill(Generic[R]):
             self._close()
 
 
-class _Rows(AsyncIterator[R]):
+class _Batches(AsyncIterator[list[R]]):
     """One pass over a bill. A class and not a generator, so that stopping in the middle leaves nothing for the event loop to finish."""
 
     def __init__(self, bill: Bill[R]) -> None:
         self._bill = bill
         self._parser: BillParser[R] | None = None
-        self._rows: Iterator[R] = iter(())
         self._over = False
 
-    async def __anext__(self) -> R:
-        while True:
-            for row in self._rows:
-                return row
-            batch = await self.next_batch()
-            if batch is None:
-                raise StopAsyncIteration
-            self._rows = iter(batch)
-
-    async def next_batch(self) -> list[R] | None:
-        """The rows of the next piece; None after the last."""
+    async def __anext__(self) -> list[R]:
         if self._over:
-            return None
+            raise StopAsyncIteration
         bill = self._bill
         try:
             if self._parser is None:
@@ -220,11 +207,25 @@ class _Rows(AsyncIterator[R]):
         self._bill._ended()  # pyright: ignore[reportPrivateUsage]
 
 
+class _Rows(AsyncIterator[R]):
+    """The rows of the batches, one by one."""
+
+    def __init__(self, bill: Bill[R]) -> None:
+        self._batches = _Batches(bill)
+        self._rows: Iterator[R] = iter(())
+
+    async def __anext__(self) -> R:
+        while True:
+            for row in self._rows:
+                return row
+            self._rows = iter(await anext(self._batches))
+
+
 class Bills:
     """The bills of a merchant: `wxpay.bills`. A day is a `date` or `"2026-11-24"`, three months back at most.
 
-    Every method gives a `Bill`, which asks for it when it is first read. With `wait=True` it waits for one that is still being made, else it
-    raises `BillNotReady`, whose `ready_at` says when to come back. A download that breaks off or expires begins anew with a new address,
+    Every method gives a `Bill`, which asks for it when it is first read. With `wait=True` it waits for one that is still being made, else
+    it raises `BillNotReady`, whose `ready_at` says when to come back. A download that breaks off or expires begins anew with a new address,
     three times.
     """
 
@@ -337,7 +338,10 @@ class Bills:
         wait: bool = False,
         check: bool = True,
     ) -> Bill[TradeRow]:
-        """The overseas statement; its signature covers its SHA-1: https://pay.weixin.qq.com/wiki/doc/api_external/ch/apis/chapter3_1_7.shtml."""
+        """The overseas statement, whose signature covers its hash.
+
+        https://pay.weixin.qq.com/wiki/doc/api_external/ch/apis/chapter3_1_7.shtml
+        """
         params = _params(date=_day(day).replace("-", ""), mchid=mchid, sub_mchid=sub_mchid)
 
         async def fetch(file: IO[bytes]) -> bool:

@@ -379,8 +379,8 @@ def encrypted(text: bytes, sequence: int) -> tuple[dict[str, Any], bytes]:
 
 @pytest.mark.anyio
 async def test_the_parts_of_an_encrypted_bill_are_opened_and_joined_by_their_numbers(anyio_backend: str) -> None:
-    first, first_file = encrypted(bill(FLOW_HEADER, FLOW_IN).removesuffix(b"\n"), 1)
-    second, second_file = encrypted(b"", 2)
+    first, first_file = encrypted(b"", 1)
+    second, second_file = encrypted(bill(FLOW_HEADER, FLOW_IN).removesuffix(b"\n"), 2)
     third, third_file = encrypted(bill(FLOW_OUT, FLOW_SUMMARY_HEADER, FLOW_SUMMARY), 3)
     client = Client([{"download_bill_count": 3, "download_bill_list": [third, first, second]}], [first_file, second_file, third_file])
     read = bills_of(client).ecommerce_fund_flow("2026-11-24")

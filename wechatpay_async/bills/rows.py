@@ -73,6 +73,11 @@ class Row(Mapping[str, str]):
         except AttributeError:
             return "`" + ",`".join(self.written)
 
+    @property
+    def columns(self) -> Mapping[str, int]:
+        """Where each column lies in `written`."""
+        return self._columns
+
     def __getitem__(self, name: str) -> str:
         return unescape(self.written[self._columns[name]])
 
