@@ -6,6 +6,7 @@ import enum
 import json
 import math
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -128,6 +129,12 @@ def test_an_empty_body_lacks_what_is_required() -> None:
         "$.out_trade_no",
         "$.payer",
     ]
+
+
+def test_the_outermost_mapping_may_be_of_any_kind() -> None:
+    assert jsapi().check_body(MappingProxyType(ORDER)) == []
+    below = ORDER | {"amount": MappingProxyType({"total": 1})}
+    assert told(jsapi(), below) == [("$.amount", "mappingproxy cannot be sent; give text, a number, a boolean, a list or a dict", True)]
 
 
 def test_the_values_stay_as_they_are() -> None:

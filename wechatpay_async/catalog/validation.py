@@ -92,11 +92,11 @@ class Validator:
 
     def check_body(self, data: Any) -> list[Problem]:
         """The problems of a body, or of what goes beside the file of an upload; `None` is an empty one."""
-        return self._problems("$", self._body({} if data is None else data))
+        return self._problems("$", self._body(_plain(data)))
 
     def check_query(self, params: Any) -> list[Problem]:
         """The problems of the query parameters; `None` is none of them."""
-        return self._problems("query", self._query({} if params is None else params))
+        return self._problems("query", self._query(_plain(params)))
 
     def check_path(self, values: Mapping[str, Any]) -> list[Problem]:
         """The problems of the placeholders' values. Names that the path has not are the chain's matter."""
@@ -111,6 +111,14 @@ class Validator:
 def compile_validator(operation: Operation) -> Validator:
     """The checks of an operation. Made once and kept, so that a call pays only for its own values."""
     return Validator(operation)
+
+
+def _plain(values: object) -> object:
+    """The outermost mapping may be of any kind; JSON knows dicts alone below it."""
+    if values is None:
+        return {}
+    is_other_mapping = isinstance(values, Mapping) and not isinstance(values, dict)
+    return dict(cast("Mapping[object, object]", values)) if is_other_mapping else values
 
 
 def _body_schema(operation: Operation) -> Schema:
