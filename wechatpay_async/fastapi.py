@@ -32,6 +32,7 @@ from wechatpay_async.errors import ConfigError, RequestError, WechatpayError
 from wechatpay_async.inbox import Claim, Inbox
 from wechatpay_async.notifications import Answer, Notification, Notifications, fail
 from wechatpay_async.notifications.core import LARGEST_BODY
+from wechatpay_async.notifications.v2 import EitherNotifications
 
 __all__ = ["VerifiedNotification", "WechatpayClient", "WechatpayRouter", "get_wechatpay", "lifespan", "verified_notification"]
 
@@ -99,9 +100,10 @@ VerifiedNotification: TypeAlias = Annotated[Notification, Depends(verified_notif
 class WechatpayRouter(APIRouter):
     """Receives notifications at `path` and gives each to its handler once.
 
-    `inbox`: remembers what was handled; None if handlers may run again for a repeated delivery. `notifications`: what verifies, by
-    default the client of the app's lifespan; several merchants and APIv2 are `Notifications([…])` and `EitherNotifications`.
-    A path with `{mchid}` says whose notification it is. `budget`: seconds for one delivery. Everything else is as for `APIRouter`.
+    `inbox`: remembers what was handled; None if handlers may run again for a repeated delivery.
+    `notifications`: what verifies. By default the client of the app's lifespan, which takes APIv2's XML too if it has the secret. Several
+    merchants are `Notifications([…])`; then a path with `{mchid}` says whose notification it is. `EitherNotifications` adds APIv2.
+    `budget`: seconds for one delivery. Everything else is as for `APIRouter`.
     """
 
     def __init__(
@@ -154,7 +156,7 @@ class WechatpayRouter(APIRouter):
             body = await _bounded_body(request)
         except _TooLarge as error:
             return _as_response(fail(str(error), status=413))
-        notifications: Parser = self._notifications or get_wechatpay(request).notifications
+        notifications = self._notifications or _all_notifications(get_wechatpay(request))
         mchid = request.path_params.get("mchid")
         if mchid is not None and isinstance(notifications, Notifications):
             notifications = _Addressed(notifications, mchid)
@@ -174,6 +176,18 @@ class WechatpayRouter(APIRouter):
                 self._path, endpoint, methods=["POST"], response_model=None, response_class=Response, dependency_overrides_provider=app
             )
         return known[endpoint]
+
+
+def _all_notifications(client: Wechatpay) -> Parser:
+    """What the client's keys can verify: APIv3, and APIv2's XML where the client has the secret."""
+    try:
+        old = client.v2_notifications
+    except ConfigError:
+        return client.notifications
+    try:
+        return EitherNotifications(client.notifications, old)
+    except ConfigError:
+        return EitherNotifications(None, old)
 
 
 class _Addressed:

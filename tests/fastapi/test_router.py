@@ -22,7 +22,7 @@ from wechatpay_async.errors import ConfigError, ValidationWarning
 from wechatpay_async.fastapi import VerifiedNotification, WechatpayClient, WechatpayRouter, lifespan
 from wechatpay_async.inbox import Claim, SQLiteInbox
 from wechatpay_async.notifications import Answer, Notification, Notifications, ParkingFee, Recipient
-from wechatpay_async.notifications.v2 import EitherNotifications, V2Notification, V2Notifications
+from wechatpay_async.notifications.v2 import V2Notification
 from wechatpay_async.platform_keys import StaticKeys
 from wechatpay_async.protocol import v2 as protocol_v2
 from wechatpay_async.protocol import xml
@@ -30,13 +30,14 @@ from wechatpay_async.protocol import xml
 PATH = "/wechatpay/notify"
 
 
-def client() -> Wechatpay:
+def client(*, apiv3_key: str | None = APIV3_KEY, secret: str | None = None) -> Wechatpay:
     return Wechatpay(
         mchid=MCHID,
         serial=MERCHANT_SERIAL,
         private_key=MERCHANT_KEY_PEM,
         certs={PUBLIC_KEY_ID: PLATFORM_PUBLIC_PEM},
-        apiv3_key=APIV3_KEY,
+        apiv3_key=apiv3_key,
+        secret=secret,
         clock=lambda: float(NOW),
     )
 
@@ -304,29 +305,38 @@ async def test_the_path_can_say_whose_it_is(inbox: SQLiteInbox) -> None:
     assert seen == ["1900000002 1900000002"]
 
 
+def payment_v2() -> Callback:
+    fields = {"mch_id": MCHID, "result_code": "SUCCESS", "return_code": "SUCCESS", "transaction_id": "42", "out_trade_no": "7"}
+    fields["sign"] = protocol_v2.sign(fields, SECRET.encode())
+    return Callback({"content-type": "text/xml"}, xml.build("xml", fields))
+
+
 @pytest.mark.anyio
-async def test_apiv2_is_handled_and_answered_in_xml(inbox: SQLiteInbox) -> None:
-    keys = StaticKeys([PlatformKey(PUBLIC_KEY_ID, PLATFORM_KEY.public_key())])
-    v3 = Notifications([Recipient(MCHID, keys, (APIV3_KEY.encode(),))], clock=lambda: NOW)
-    either = EitherNotifications(v3, V2Notifications(mchid=MCHID, secret=SECRET.encode()))
-    router = WechatpayRouter(PATH, inbox=inbox, notifications=either)
+@pytest.mark.parametrize("apiv3_key", [APIV3_KEY, None])
+async def test_a_client_with_the_secret_takes_apiv2_and_answers_in_xml(router: WechatpayRouter, apiv3_key: str | None) -> None:
     seen: list[str] = []
 
     @router.on("transaction-success")
     async def paid(notification: V2Notification) -> None:
         seen.append(notification.typed("transaction-success").get("out_trade_no", ""))
 
-    fields = {"mch_id": MCHID, "result_code": "SUCCESS", "return_code": "SUCCESS", "transaction_id": "42", "out_trade_no": "7"}
-    fields["sign"] = protocol_v2.sign(fields, SECRET.encode())
-    app = FastAPI()
+    app = FastAPI(lifespan=lifespan(lambda: client(apiv3_key=apiv3_key, secret=SECRET)))
     app.include_router(router)
     async with running(app) as caller:
         for _ in range(2):
-            answer = await post(caller, Callback({"content-type": "text/xml"}, xml.build("xml", fields)))
+            answer = await post(caller, payment_v2())
             assert answer.status_code == 200
             assert b"SUCCESS" in answer.content
+        assert (await post(caller, callback())).status_code == (501 if apiv3_key else 400)
     assert seen == ["7"]
     assert "transaction-success" in str(app.openapi()["paths"][PATH]["post"]["requestBody"]["content"]["text/xml"])
+
+
+@pytest.mark.anyio
+async def test_a_client_without_the_secret_says_what_xml_is(router: WechatpayRouter, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(app_with(router)) as caller:
+        assert (await post(caller, payment_v2())).status_code == 400
+    assert "a refund made without notify_url" in caplog.text
 
 
 def test_openapi_shows_what_is_inside(router: WechatpayRouter) -> None:
