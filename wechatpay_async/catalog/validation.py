@@ -117,7 +117,7 @@ def _plain(values: object) -> object:
     """The outermost mapping may be of any kind; JSON knows dicts alone below it."""
     if values is None:
         return {}
-    is_other_mapping = isinstance(values, Mapping) and not isinstance(values, dict)
+    is_other_mapping = issubclass(type(values), Mapping) and not issubclass(type(values), dict)
     return dict(cast("Mapping[object, object]", values)) if is_other_mapping else values
 
 
