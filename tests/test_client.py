@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from hashlib import sha256
+from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Any
 
@@ -671,3 +671,61 @@ async def test_a_client_certificate_is_wanted() -> None:
     assert len(wxpay._owned) == 2
     await wxpay.aclose()
     assert all(http.is_closed for http in wxpay._owned)
+
+
+def test_the_catalogue_at_hand() -> None:
+    wxpay = Wechatpay(**settings())
+    assert any(found.title == "退款申请" for found in wxpay.catalog.search("退款"))
+    described = wxpay.catalog.describe(wxpay.chain("v3/refund/domestic/refunds"))
+    assert described.name == "POST /v3/refund/domestic/refunds"
+    assert wxpay.catalog.describe("TRANSACTION.SUCCESS").name == "v3 TRANSACTION.SUCCESS"
+    with pytest.raises(errors.RequestError, match="GET /v3/customs/orders, POST /v3/customs/orders, PATCH /v3/customs/orders"):
+        wxpay.catalog.describe(wxpay.chain("v3/customs/orders"))
+    with pytest.raises(errors.RequestError, match="has these operations: none"):
+        wxpay.catalog.describe(wxpay.v3)
+    with pytest.raises(errors.RequestError, match="expected a node, an operation or a name, got int"):
+        wxpay.catalog.describe(1)
+
+
+def test_more_that_hangs_on_the_client() -> None:
+    wxpay = Wechatpay(**settings())
+    assert wxpay.flows is wxpay.flows
+    assert repr(wxpay.v2_notifications)
+    with pytest.raises(errors.ConfigError, match="^secret: missing"):
+        Wechatpay(**settings(secret=None)).v2_notifications  # noqa: B018 — the access is what raises
+    assert wxpay.platform_keys.preferred_serial() == PUBLIC_KEY_ID
+
+
+async def test_a_bill() -> None:
+    text = "﻿交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号\n总交易单数\n`0\n"
+    info = {"download_url": "https://api.mch.weixin.qq.com/v3/billdownload/file?token=1", "hash_type": "SHA1"}
+    body = json.dumps({**info, "hash_value": sha1(text.encode(), usedforsecurity=False).hexdigest()}).encode()
+    replies = {"/v3/bill/tradebill": lambda: answer(200, body), "/v3/billdownload/file": lambda: httpx.Response(200, content=text.encode())}
+    platform = Platform(lambda request: replies[request.url.path]())
+    async with client(platform) as wxpay:
+        assert [row async for row in wxpay.bills.trade("2024-08-04", check=False)] == []
+    for request in platform.requests:
+        check_request(request)
+
+
+async def test_what_bills_ask_of_their_client() -> None:
+    async with client(Platform(lambda request: answer(200, b"x", Content_Type="text/plain")), validate="off") as wxpay:
+        access = wxpay.bills._client
+        async with access.open_v2_bill("/pay/downloadbill", {"bill_date": "20240804"}) as response:
+            assert await response.aread() == b"x"
+        async with access.open_statement("/v3/statements", {"date": "20240804"}) as response:
+            await access.verify_signed(response.headers, await response.aread())
+            with pytest.raises(errors.BadSignature):
+                await access.verify_signed(response.headers, b"y")
+        assert access.decrypt_key(rsa.oaep_encrypt(MERCHANT_KEY.public_key(), b"k" * 32)) == b"k" * 32
+
+
+async def test_the_client_certificate_can_be_made_ready_beforehand() -> None:
+    wxpay = client(Platform(), merchant_cert=CERTIFICATE)
+    await wxpay.prepare_client_certificate()
+    await wxpay.prepare_client_certificate()
+    assert len(wxpay._owned) == 2
+    await wxpay.aclose()
+    async with client(Platform()) as without:
+        with pytest.raises(errors.ConfigError, match="^merchant_cert: missing"):
+            await without.prepare_client_certificate()

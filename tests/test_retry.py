@@ -320,3 +320,23 @@ def test_settling_queries(path: str, body: dict[str, Any], target: str, params: 
 )
 def test_writes_that_no_query_settles(api_: Any, path: str, body: dict[str, Any] | None) -> None:
     assert settling_query(Call(api_, "POST", path, path, catalog.operation(api_, "POST", path), data=body), MCHID) is None
+
+
+async def test_a_lost_answer_stays_lost() -> None:
+    platform = Scripted(httpx.ReadError("reset"), httpx.ConnectError("refused"))
+    async with client(platform, retry=Retry(attempts=2, first_pause=0), validate="off") as wxpay:
+        with pytest.raises(errors.OutcomeUnknown, match="the answer to an earlier attempt was lost"):
+            await wxpay.chain("v3/pay/transactions/native").post(ORDER)
+
+
+async def test_a_refusal_after_a_lost_answer_proves_nothing() -> None:
+    platform = Scripted(busy, lambda: httpx.Response(403, json={"code": "OUT_TRADE_NO_USED", "message": ""}))
+    async with client(platform, retry=NOW_OR_NEVER, validate="off") as wxpay:
+        with pytest.raises(errors.PermissionDenied, match="an earlier attempt was lost") as caught:
+            await wxpay.chain("v3/pay/transactions/native").post(ORDER)
+    assert caught.value.outcome_unknown
+    platform = Scripted(busy, busy)
+    async with client(platform, retry=Retry(attempts=2, first_pause=0), validate="off") as wxpay:
+        with pytest.raises(errors.ServerError) as again:
+            await wxpay.chain("v3/pay/transactions/native").post(ORDER)
+    assert again.value.outcome_unknown

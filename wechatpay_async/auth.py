@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from contextlib import aclosing
 from ipaddress import ip_address
 from typing import Final, Literal, NamedTuple, NoReturn, cast
@@ -126,14 +126,18 @@ class WechatpayAuth(httpx.Auth):
         if v3.SERIAL_HEADER not in request.headers and (serial := self._keys.preferred_serial()):
             request.headers[v3.SERIAL_HEADER] = serial
 
+    async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Refuse what WeChat Pay has not signed. Raises `SignatureError` of the kind that says why."""
+        signature = v3.signature_headers(headers)
+        v3.check_timestamp(signature, self._clock())
+        key = self._keys.held(signature.serial) or await self._keys.find(signature.serial)
+        v3.check_signature(key.public_key, signature, body)
+
     async def _verify(self, response: httpx.Response) -> None:
         """Read the reply to its end and refuse it unless WeChat Pay signed it."""
         await read_bounded(response)
         try:
-            headers = v3.signature_headers(response.headers)
-            v3.check_timestamp(headers, self._clock())
-            key = await self._keys.find(headers.serial)  # also where it is held: this is what refreshes certificates before need
-            v3.check_signature(key.public_key, headers, response.content)
+            await self.verify(response.headers, response.content)
         except SignatureError as error:
             _complete(error, response)
 

@@ -26,7 +26,7 @@ from wechatpay_async.errors import RequestError
 from wechatpay_async.response import Response
 from wechatpay_async.spelling import nearest
 
-__all__ = ["Call", "Caller", "Node", "attribute_names", "normalise"]
+__all__ = ["Call", "Caller", "Node", "attribute_names", "documented", "normalise", "root", "whole"]
 
 API = Literal["v2", "v3"]
 #: Stands for an argument that was not given, where `None` means something.
@@ -334,6 +334,12 @@ class DeleteNode(Node):
         if config is None and not takes_body:
             data, config = None, data
         return await self._caller.execute(parent._call("DELETE", data, config, params, headers, timeout, path))
+
+
+def documented(node: Node) -> list[Operation]:
+    """The documented operations at a node, at most one for each method."""
+    found = (node._route(method).operation for method in ("GET", "POST", "PUT", "PATCH", "DELETE"))
+    return [operation for operation in found if operation is not None]
 
 
 def root(caller: Caller, api: API) -> Node:

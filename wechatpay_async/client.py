@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Sel
 import anyio.to_thread
 import httpx
 
-from wechatpay_async import catalog, chain
+from wechatpay_async import chain
 from wechatpay_async._version import __version__
 from wechatpay_async.auth import (
     ALLOWED_HOSTS,
@@ -32,11 +32,14 @@ from wechatpay_async.auth import (
     new_nonce,
     read_bounded,
 )
+from wechatpay_async.catalog import Operation
+from wechatpay_async.catalog import operation as documented
 from wechatpay_async.chain import NOT_GIVEN, Call, Node
 from wechatpay_async.checks import did_you_mean, problems
 from wechatpay_async.crypto.keys import KeyText, PlatformKey, PlatformKeySource, PrivateKeySource
 from wechatpay_async.environment import settings_from
 from wechatpay_async.errors import (
+    APIError,
     ConfigError,
     InvalidData,
     NotFound,
@@ -241,15 +244,23 @@ class Wechatpay:
     def __repr__(self) -> str:
         return f"<Wechatpay mchid={self._merchant.mchid} base_url={self._base_url}>"
 
-    @cached_property
+    @property
     def v3(self) -> V3:
         """APIv3: `wxpay.v3.pay.transactions.native.post({...})`."""
-        return cast("V3", chain.root(self, "v3"))
+        return cast("V3", self._root_v3)
 
-    @cached_property
+    @property
     def v2(self) -> V2:
         """APIv2: `wxpay.v2.pay.micropay.post({...})`."""
-        return cast("V2", chain.root(self, "v2"))
+        return cast("V2", self._root_v2)
+
+    @cached_property
+    def _root_v3(self) -> Node:
+        return chain.root(self, "v3")
+
+    @cached_property
+    def _root_v2(self) -> Node:
+        return chain.root(self, "v2")
 
     @property
     def platform_keys(self) -> KeySource:
@@ -540,7 +551,7 @@ class Wechatpay:
             headers[name.lower()] = value
         return headers
 
-    async def _sealing_key(self, call: Call, operation: catalog.Operation, chosen: str | None) -> PlatformKey | None:
+    async def _sealing_key(self, call: Call, operation: Operation, chosen: str | None) -> PlatformKey | None:
         """The platform key for this call's sensitive fields, the `chosen` one where the caller named it; None where it sends none."""
         plans = ((call.data, sensitive.body_plan(operation)), (call.params, sensitive.query_plan(operation)))
         if not any(sensitive.count(data, plan) for data, plan in plans):
@@ -735,7 +746,7 @@ def _is_json(response: httpx.Response) -> bool:
     return content_type == "application/json" or content_type.endswith("+json") or response.content[:1] in (b"{", b"[")
 
 
-def _is_error_envelope(data: Any, operation: catalog.Operation | None) -> bool:
+def _is_error_envelope(data: Any, operation: Operation | None) -> bool:
     """Whether a 2xx carries an error all the same. An operation whose answer has a `code` of its own is left alone."""
     if not isinstance(data, dict):
         return False
@@ -782,14 +793,14 @@ class _BillAccess:
         return self._client.open_url(url)
 
     def open_v2_bill(self, path: str, fields: Mapping[str, str]) -> AbstractAsyncContextManager[httpx.Response]:
-        operation = catalog.operation("v2", "POST", path)
+        operation = documented("v2", "POST", path)
         return self._client.open_stream(Call("v2", "POST", path, path, operation, data=fields))
 
     async def verify_signed(self, headers: Mapping[str, str], body: bytes) -> None:
         await self._client.verify_signed(headers, body)
 
     def open_statement(self, path: str, params: Mapping[str, str]) -> AbstractAsyncContextManager[httpx.Response]:
-        return self._client.open_stream(Call("v3", "GET", path, path, catalog.operation("v3", "GET", path), params=params))
+        return self._client.open_stream(Call("v3", "GET", path, path, documented("v3", "GET", path), params=params))
 
     def decrypt_key(self, ciphertext: str) -> bytes:
         return self._client.decrypt_key(ciphertext)

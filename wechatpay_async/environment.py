@@ -1,0 +1,48 @@
+"""Settings from the environment: every `WECHATPAY_…` variable that `Wechatpay.from_env` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wechatpay_async.errors import ConfigError
+from wechatpay_async.spelling import nearest
+
+__all__ = ["settings_from"]
+
+_VARIABLES: Mapping[str, str] = {
+    "WECHATPAY_MCHID": "mchid",
+    "WECHATPAY_SERIAL": "serial",
+    "WECHATPAY_PRIVATE_KEY": "private_key",
+    "WECHATPAY_PRIVATE_KEY_PASSWORD": "private_key_password",
+    "WECHATPAY_APIV3_KEY": "apiv3_key",
+    "WECHATPAY_SECRET": "secret",
+    "WECHATPAY_MERCHANT_CERT": "merchant_cert",
+    "WECHATPAY_BRAND_ID": "brand_id",
+    "WECHATPAY_BASE_URL": "base_url",
+    "WECHATPAY_VALIDATE": "validate",
+    "WECHATPAY_PLATFORM_KEYS": "platform_keys",
+}
+_PUBLIC_KEY_ID, _PUBLIC_KEY = "WECHATPAY_PUBLIC_KEY_ID", "WECHATPAY_PUBLIC_KEY"
+
+
+def settings_from(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The keyword arguments that `environ` holds. A name that is nearly one of them is an error, not a setting that is silently left out.
+
+    Raises `ConfigError` that names the variable.
+    """
+    settings: dict[str, Any] = {setting: environ[name] for name, setting in _VARIABLES.items() if environ.get(name)}
+    known = [*_VARIABLES, _PUBLIC_KEY_ID, _PUBLIC_KEY]
+    for name in environ:
+        if name.startswith("WECHATPAY_") and name not in known and (near := nearest(name, known, likeness=0.9)):
+            raise ConfigError(name, "unknown variable", hint=f"did you mean {near[0]}?")
+    key_id, key = environ.get(_PUBLIC_KEY_ID), environ.get(_PUBLIC_KEY)
+    if bool(key_id) != bool(key):
+        missing = _PUBLIC_KEY if key_id else _PUBLIC_KEY_ID
+        raise ConfigError(missing, "missing", hint=f"{_PUBLIC_KEY_ID} and {_PUBLIC_KEY} go together")
+    if key_id:
+        settings["certs"] = {key_id: key}
+    for name, setting in (("WECHATPAY_MCHID", "mchid"), ("WECHATPAY_PRIVATE_KEY", "private_key")):
+        if setting not in settings:
+            raise ConfigError(name, "missing from the environment")
+    return settings
