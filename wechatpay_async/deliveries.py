@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,6 +23,7 @@ from wechatpay_async.errors import (
 )
 from wechatpay_async.inbox import Claim, Held, Inbox
 from wechatpay_async.notifications import QUESTIONS, Answer, Notification, fail, v2
+from wechatpay_async.spelling import nearest
 
 __all__ = ["DEFAULT_BUDGET", "Dispatcher", "Handler", "Handlers", "Parser", "current_claim", "deliver", "refusal"]
 
@@ -225,7 +225,7 @@ def _api(event_type: str) -> API:
         return "v2"
     event = catalog.event(event_type)
     if event is None:
-        near = difflib.get_close_matches(event_type, [known.event for known in catalog.events()], n=1)
+        near = nearest(event_type, (known.event for known in catalog.events()))
         hint = f"; did you mean {near[0]}?" if near else ""
         warnings.warn(f"{event_type} is in no catalogue of this release{hint}", ValidationWarning, stacklevel=4)
     return "v3" if event is None else event.api

@@ -64,6 +64,25 @@ def parse_rate() -> Figure:
     return paired("notifications.parse beside bare cryptography", ours, theirs, unit="/s", goal=">= 0.90", rounds=ROUNDS)
 
 
+def crowd_rate() -> Figure:
+    """Notifications a second of one core for one merchant among 1,000, beside one alone."""
+    request = callback()
+    key, apiv3_key = PLATFORM_KEY.public_key(), (APIV3_KEY.encode(),)
+    many = [Recipient(f"19{number:08d}", StaticKeys([PlatformKey(f"PUB_KEY_ID_{number}", key)]), apiv3_key) for number in range(999)]
+    last = Recipient("1900007291", StaticKeys([PlatformKey(PUBLIC_KEY_ID, key)]), apiv3_key)
+
+    def rate(notifications: Notifications) -> float:
+        start = time.thread_time()
+        for _ in range(TURN):
+            _run(notifications.parse(request.headers, request.body))
+        return TURN / (time.thread_time() - start)
+
+    among, alone = (Notifications(recipients, clock=lambda: float(NOW)) for recipients in ([*many, last], [last]))
+    return paired(
+        "parse among 1,000 merchants beside one", lambda: rate(among), lambda: rate(alone), unit="/s", goal=">= 0.95", rounds=ROUNDS
+    )
+
+
 def _run(coroutine: Coroutine[Any, Any, object]) -> object:
     """Run a coroutine that waits for nothing, without the cost of an event loop on either side."""
     try:
@@ -74,4 +93,5 @@ def _run(coroutine: Coroutine[Any, Any, object]) -> object:
 
 
 if __name__ == "__main__":
-    print(parse_rate().line())
+    for figure in (parse_rate, crowd_rate):
+        print(figure().line())
