@@ -6,7 +6,7 @@ import re
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wechatpay_async import catalog
@@ -34,6 +34,7 @@ def test_each_is_found_by_a_concrete_path(operation: Operation) -> None:
     assert catalog.match(operation.method, path, host=host_of(operation)) == (operation, values)
 
 
+@settings(deadline=None)  # the first example reads the data
 @given(st.sampled_from(ALL), st.data())
 def test_any_value_comes_back_as_it_went_in(operation: Operation, data: st.DataObject) -> None:
     text = st.text(st.characters(codec="utf-8"), min_size=1)
@@ -48,6 +49,7 @@ def test_any_value_comes_back_as_it_went_in(operation: Operation, data: st.DataO
         assert set(values.values()) & set(matched.path.split("/"))
 
 
+@settings(deadline=None)  # the first example reads the data
 @given(st.text(), st.text())
 def test_anything_may_be_asked(method: str, path: str) -> None:
     found = catalog.match(method, path)

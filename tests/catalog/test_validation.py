@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wechatpay_async import catalog
@@ -341,6 +341,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)  # the first example reads the data
 @given(st.sampled_from(list(catalog.operations())), JSON_VALUES)
 def test_any_value_is_judged_without_an_accident(operation: Operation, value: Any) -> None:
     validator = compile_validator(operation)
@@ -349,6 +350,7 @@ def test_any_value_is_judged_without_an_accident(operation: Operation, value: An
         assert problem.message
 
 
+@settings(deadline=None)  # the first example reads the data
 @given(st.dictionaries(st.sampled_from([*ORDER, "other"]), JSON_VALUES))
 def test_what_passes_can_be_sent(change: dict[str, Any]) -> None:
     order = ORDER | change
