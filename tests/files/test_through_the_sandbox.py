@@ -102,6 +102,18 @@ async def test_a_fund_flow_is_downloaded_and_proven(anyio_backend: str) -> None:
 
 
 @pytest.mark.anyio
+async def test_an_encrypted_bill_is_opened_and_proven(anyio_backend: str) -> None:
+    async with a_day_of_trade() as (wxpay, sandbox, day):
+        to_the_next_day(sandbox)
+
+        async with wxpay.bills.sub_merchant_fund_flow(day, sub_mchid="1900000109") as bill:
+            rows = [row async for row in bill]
+
+    assert {row.direction for row in rows} == {"in", "out"}
+    assert bill.summary is not None
+
+
+@pytest.mark.anyio
 async def test_a_day_of_nothing_is_an_empty_bill(anyio_backend: str) -> None:
     async with a_day_of_trade() as (wxpay, sandbox, _):
         to_the_next_day(sandbox)
