@@ -69,8 +69,9 @@ async def deliver(
     """Verify one delivery, let its handler act once, and say what to answer. Raises nothing but cancellation.
 
     `handler_for` picks who acts; None makes the answer a failure, so that the event is not lost.
-    Without an `inbox` a repeated delivery is handled again.
+    Without an `inbox` a repeated delivery is handled again. What the key source and the inbox take comes off the `budget`.
     """
+    start = anyio.current_time()
     try:
         notification = await notifications.parse(headers, body)
     except WechatpayError as error:
@@ -83,13 +84,13 @@ async def deliver(
     question = QUESTIONS.get(notification.event_type)
     if question is not None:
         # A question is asked again because the last answer did not arrive: it is answered afresh, never from the inbox.
-        return await _call(handler, notification, min(budget, question.seconds * _SHARE_OF_A_QUESTION))
+        return await _call(handler, notification, start + min(budget, question.seconds * _SHARE_OF_A_QUESTION))
     if inbox is None:
-        return await _call(handler, notification, budget)
-    return await _claim_and_call(handler, notification, inbox, budget)
+        return await _call(handler, notification, start + budget)
+    return await _claim_and_call(handler, notification, inbox, start + budget)
 
 
-async def _claim_and_call(handler: Handler, notification: Notification, inbox: Inbox, budget: float) -> Answer:
+async def _claim_and_call(handler: Handler, notification: Notification, inbox: Inbox, deadline: float) -> Answer:
     try:
         claim = await inbox.claim(notification.id)
     except Exception:  # noqa: BLE001 — whatever database driver is below, its errors mean the same: nobody may act without a claim
@@ -101,7 +102,7 @@ async def _claim_and_call(handler: Handler, notification: Notification, inbox: I
     answer, settled = Answer(500), False
     token = _claim.set(claim)
     try:
-        answer = await _call(handler, notification, budget)
+        answer = await _call(handler, notification, deadline)
     finally:
         _claim.reset(token)
         # Also when this task is being cancelled: the next delivery should not have to wait for the lease.
@@ -122,13 +123,13 @@ async def _settle(inbox: Inbox, claim: Claim, *, accepted: bool) -> bool:
     return True
 
 
-async def _call(handler: Handler, notification: Notification, budget: float) -> Answer:
-    """The handler's answer, or a failure when it raises or takes too long."""
+async def _call(handler: Handler, notification: Notification, deadline: float) -> Answer:
+    """The handler's answer, or a failure when it raises or is not done by the deadline."""
     try:
-        with anyio.fail_after(budget):
+        with anyio.fail_after(deadline - anyio.current_time()):
             return await handler(notification) or notification.ack()
     except TimeoutError:
-        _log.error("handling %r took longer than %.1f s", notification, budget)
+        _log.error("handling %r took too long", notification)
         return notification.fail("timed out", status=503)
     except Exception:  # noqa: BLE001 — whatever a handler raises, the event must be sent again
         _log.exception("handling %r failed", notification)

@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_type_hints
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.routing import APIRoute
@@ -173,7 +173,12 @@ class WechatpayRouter(APIRouter):
         known = {} if app is None else self._routes.setdefault(app, {})
         if endpoint not in known:
             known[endpoint] = APIRoute(
-                self._path, endpoint, methods=["POST"], response_model=None, response_class=Response, dependency_overrides_provider=app
+                self._path,
+                endpoint,
+                methods=["POST"],
+                response_model=None,
+                response_class=Response,
+                dependency_overrides_provider=app and _Overrides(app),
             )
         return known[endpoint]
 
@@ -188,6 +193,18 @@ def _all_notifications(client: Wechatpay) -> Parser:
         return EitherNotifications(client.notifications, old)
     except ConfigError:
         return EitherNotifications(None, old)
+
+
+class _Overrides:
+    """An app's overridden dependencies, without holding on to the app."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = ref(app)
+
+    @property
+    def dependency_overrides(self) -> dict[Callable[..., Any], Callable[..., Any]]:
+        app = self._app()
+        return {} if app is None else app.dependency_overrides
 
 
 class _Addressed:

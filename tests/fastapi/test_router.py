@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
+import weakref
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -183,6 +185,22 @@ async def test_dependencies_can_be_overridden(router: WechatpayRouter) -> None:
     async with running(other) as caller:
         await post(caller, callback(number="EV-3"))
     assert seen == ["fake", "fake", "real"]
+
+
+@pytest.mark.anyio
+async def test_a_router_does_not_hold_on_to_an_app(router: WechatpayRouter) -> None:
+    @router.on("TRANSACTION.SUCCESS")
+    async def paid(name: Annotated[str, Depends(shop_name)]) -> None: ...
+
+    async def serve_one() -> weakref.ref[FastAPI]:
+        app = app_with(router)
+        async with running(app) as caller:
+            assert (await post(caller, callback())).status_code == 204
+        return weakref.ref(app)
+
+    gone = await serve_one()
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.anyio
