@@ -130,7 +130,7 @@ class WechatpayAuth(httpx.Auth):
         """Refuse what WeChat Pay has not signed. Raises `SignatureError` of the kind that says why."""
         signature = v3.signature_headers(headers)
         v3.check_timestamp(signature, self._clock())
-        key = self._keys.held(signature.serial) or await self._keys.find(signature.serial)
+        key = await self._keys.find(signature.serial)  # even where it is held: this is what refreshes certificates before need
         v3.check_signature(key.public_key, signature, body)
 
     async def _verify(self, response: httpx.Response) -> None:
