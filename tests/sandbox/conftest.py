@@ -27,7 +27,8 @@ def make_key() -> Callable[[], rsa.RSAPrivateKey]:
 @pytest.fixture
 def make_sandbox(make_key: Callable[[], rsa.RSAPrivateKey]) -> MakeSandbox:
     def make(**options: Any) -> Sandbox:
-        return Sandbox(**{"clock": lambda: NOON, "make_key": make_key, **options})
+        settings: dict[str, Any] = {"clock": lambda: NOON, "make_key": make_key}
+        return Sandbox(**settings | options)
 
     return make
 

@@ -88,7 +88,7 @@ async def test_credentials_that_are_not_right_are_refused(client: Handmade, spoi
 
 @pytest.mark.parametrize("header", [None, "WECHATPAY2-SHA256-RSA2048", 'WECHATPAY2-SHA256-RSA2048 mchid="1", nonce_str="2"'])
 async def test_an_authorization_that_cannot_be_read_is_refused(client: Handmade, header: str | None) -> None:
-    assert await client.refused("GET", "/v3/certificates", headers={"Authorization": header}) == (401, "SIGN_ERROR")  # type: ignore[dict-item]
+    assert await client.refused("GET", "/v3/certificates", headers={"Authorization": header}) == (401, "SIGN_ERROR")
 
 
 async def test_five_minutes_either_side_are_allowed(client: Handmade) -> None:
@@ -107,7 +107,7 @@ async def test_a_nonce_is_good_for_one_request(client: Handmade, sandbox: Sandbo
 
 @pytest.mark.parametrize("missing", ["Accept", "User-Agent"])
 async def test_accept_and_user_agent_must_be_there(client: Handmade, missing: str) -> None:
-    assert await client.refused("POST", NATIVE, native_order(), headers={missing: None}) == (400, "PARAM_ERROR")  # type: ignore[dict-item]
+    assert await client.refused("POST", NATIVE, native_order(), headers={missing: None}) == (400, "PARAM_ERROR")
 
 
 async def test_the_answer_must_be_acceptable(client: Handmade) -> None:

@@ -185,11 +185,11 @@ async def test_certificates_rotate(make_sandbox: MakeSandbox) -> None:
     async with Handmade(sandbox.settings()) as client:
         old = sandbox.platform.certificates[0].serial
         new = sandbox.new_certificate(sign_with_it=False).serial
-        response = await client.send("GET", "/v3/certificates", headers={"Wechatpay-Serial": None})  # type: ignore[dict-item]
+        response = await client.send("GET", "/v3/certificates", headers={"Wechatpay-Serial": None})
         assert response.headers["wechatpay-serial"] == old
         assert [entry["serial_no"] for entry in response.json()["data"]] == [old, new]
         newest = sandbox.new_certificate().serial
-        response = await client.send("GET", "/v3/certificates", headers={"Wechatpay-Serial": None})  # type: ignore[dict-item]
+        response = await client.send("GET", "/v3/certificates", headers={"Wechatpay-Serial": None})
         assert response.headers["wechatpay-serial"] == newest
         sandbox.platform.retire_certificate(old)
         assert await client.refused("GET", "/v3/certificates") == (400, "PARAM_ERROR")

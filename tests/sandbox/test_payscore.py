@@ -43,8 +43,8 @@ def side(request: pytest.FixtureRequest, client: Handmade) -> Side:
     return Side(client, partner=request.param == "partner")
 
 
-BILL = {"post_payments": [{"name": "就餐费用", "amount": 5000}, {"name": "服务费", "amount": 100}], "total_amount": 5100}
-LESS = {
+BILL: dict[str, Any] = {"post_payments": [{"name": "就餐费用", "amount": 5000}, {"name": "服务费", "amount": 100}], "total_amount": 5100}
+LESS: dict[str, Any] = {
     "post_payments": [{"name": "就餐费用", "amount": 5000}],
     "post_discounts": [{"name": "满20减1元", "description": "不叠加", "amount": 1000}],
     "total_amount": 4000,

@@ -37,7 +37,7 @@ async def a_day(client: Handmade, sandbox: Sandbox) -> None:
 
 
 async def download(client: Handmade, offer: dict[str, Any]) -> bytes:
-    parts = urlsplit(offer["download_url"])
+    parts = urlsplit(str(offer["download_url"]))
     response = await client.send("GET", f"{parts.path}?{parts.query}")
     assert response.status_code == 200, response.text
     assert "wechatpay-signature" not in response.headers
@@ -135,7 +135,7 @@ async def test_a_bill_is_ready_at_ten(client: Handmade, sandbox: Sandbox) -> Non
 async def test_addresses_expire_and_belong_to_one_merchant(client: Handmade, sandbox: Sandbox) -> None:
     await a_day(client, sandbox)
     offer = await client.call("GET", FUND)
-    target = urlsplit(offer["download_url"]).path + "?" + urlsplit(offer["download_url"]).query
+    target = urlsplit(str(offer["download_url"])).path + "?" + urlsplit(str(offer["download_url"])).query
     sandbox.add_merchant("1900000112")
     async with Handmade(sandbox.settings(mchid="1900000112")) as other:
         assert await other.refused("GET", target) == (400, "INVALID_REQUEST")

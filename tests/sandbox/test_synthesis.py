@@ -14,6 +14,7 @@ from wechatpay_async import catalog
 from wechatpay_async.catalog import Operation, Schema
 from wechatpay_async.sandbox import Sandbox
 from wechatpay_async.sandbox.flows import ROUTES
+from wechatpay_async.sandbox.wire import as_array, as_object
 
 pytestmark = pytest.mark.anyio
 
@@ -65,13 +66,13 @@ def sealed(client: Handmade, schema: Schema, value: Any) -> Any:
     if schema.get("sensitive") and isinstance(value, str):
         key = next(iter(client.platform.values()))
         return base64.b64encode(key.encrypt(value.encode(), OAEP)).decode()
-    if isinstance(value, dict):
-        return {name: sealed(client, schema.get("properties", {})[name], item) for name, item in value.items()}
-    if isinstance(value, list):
+    if (members := as_object(value)) is not None:
+        return {name: sealed(client, schema.get("properties", {})[name], item) for name, item in members.items()}
+    if (items := as_array(value)) is not None:
         inner: Schema = {**schema.get("items", {})}
         if schema.get("sensitive"):
             inner["sensitive"] = True
-        return [sealed(client, inner, item) for item in value]
+        return [sealed(client, inner, item) for item in items]
     return value
 
 
@@ -82,7 +83,13 @@ def target_of(client: Handmade, operation: Operation) -> str:
     pairs: list[str] = []
     for parameter in operation.query_params:
         value = sealed(client, parameter, example(parameter))  # type: ignore[arg-type]
-        text = ",".join(map(str, value)) if isinstance(value, list) else str(value).lower() if isinstance(value, bool) else str(value)
+        text = (
+            ",".join(map(str, as_array(value) or []))
+            if isinstance(value, list)
+            else str(value).lower()
+            if isinstance(value, bool)
+            else str(value)
+        )
         pairs.append(f"{parameter['name']}={quote(text, safe='')}")
     return path + ("?" + "&".join(pairs) if pairs else "")
 
@@ -147,7 +154,7 @@ async def test_sensitive_fields_must_be_sealed_for_the_platform(client: Handmade
     assert operation is not None
     assert operation.body is not None
     right = sealed(client, operation.body, receiver)
-    assert await client.refused("POST", target, right, headers={"Wechatpay-Serial": None}) == (400, "PARAM_ERROR")  # type: ignore[dict-item]
+    assert await client.refused("POST", target, right, headers={"Wechatpay-Serial": None}) == (400, "PARAM_ERROR")
     answer = await client.call("POST", target, right)
     import base64
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
@@ -11,6 +11,7 @@ from tests.sandbox.conftest import MakeSandbox
 from tests.sandbox.test_synthesis import example
 from tests.support.handmade_v2 import HandmadeV2, as_xml, from_xml, signature
 from wechatpay_async import catalog
+from wechatpay_async.catalog import Schema
 from wechatpay_async.sandbox.v2.flows import ROUTES
 
 pytestmark = pytest.mark.anyio
@@ -20,9 +21,9 @@ GENERIC = [item for item in catalog.operations() if item.api == "v2" and item.id
 
 def fields_of(operation: catalog.Operation, mchid: str) -> dict[str, Any]:
     """The examples of an operation, signed by the merchant under whichever name it has."""
-    schemas = (operation.body or {}).get("properties", {}) or {item["name"]: item for item in operation.query_params}
+    schemas = (operation.body or {}).get("properties", {}) or {item["name"]: cast("Schema", item) for item in operation.query_params}
     fields = {
-        name.replace("_$n", "_0").replace("_$m", "_0"): str(example(schema, name))  # type: ignore[arg-type]
+        name.replace("_$n", "_0").replace("_$m", "_0"): str(example(schema, name))
         for name, schema in schemas.items()
         if name not in {"sign", "sign_type", "mch_id", "mchid", "combine_mch_id"}
     }

@@ -89,7 +89,7 @@ class Handmade:
         data: Any = None,
         *,
         body: bytes | None = None,
-        headers: dict[str, str] | None = None,
+        headers: dict[str, str | None] | None = None,
         meta: bytes | None = None,
     ) -> httpx.Response:
         """Send and give back the answer as it is."""

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from xml.etree import ElementTree
 
 import httpx
@@ -42,7 +42,7 @@ class HandmadeV2:
             base_url=self.settings["base_url"], transport=self.settings.get("transport"), verify=self.verify, timeout=10
         )
 
-    async def __aenter__(self) -> HandmadeV2:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Awaitable
 from textwrap import fill
-from typing import Any
+from typing import Any, TextIO, cast
 
 import anyio
 
@@ -27,8 +27,9 @@ SERVICE_ID = "2002000000000558128851361561536"
 
 def main() -> int:
     """Run the demo; the exit status is 0 when everything went as it must."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has no Chinese
+    stdout: TextIO = sys.stdout
+    if isinstance(stdout, io.TextIOWrapper):
+        cast("io.TextIOWrapper", stdout).reconfigure(errors="backslashreplace")  # a terminal that has no Chinese
     anyio.run(demo)
     return 0
 
@@ -49,37 +50,52 @@ async def pay_score(sandbox: Sandbox, wxpay: Wechatpay, show: Show) -> None:
     """A partner's pay-score order: created, confirmed, completed, its amount modified, queried."""
     orders = wxpay.v3.payscore.partner.serviceorder
     show.chapter("A partner's pay-score order: the user rents now and pays afterwards")
-    order: dict[str, Any] = {
-        "out_order_no": "DEMO-SCORE-1",
-        "service_id": SERVICE_ID,
-        "appid": APPID,
-        "sub_mchid": SUB_MCHID,
-        "service_introduction": "Power bank",
-        "risk_fund": {"name": "DEPOSIT", "amount": 9900},
-        "time_range": {"start_time": "OnAccept"},
-        "notify_url": "https://merchant.example/payscore",
-    }
-    await show.call("Create it.", "v3.payscore.partner.serviceorder.post({...})", orders.post(order), ("order_id", "state", "package"))
+    await show.call(
+        "Create it.",
+        "v3.payscore.partner.serviceorder.post({...})",
+        orders.post(
+            {
+                "out_order_no": "DEMO-SCORE-1",
+                "service_id": SERVICE_ID,
+                "appid": APPID,
+                "sub_mchid": SUB_MCHID,
+                "service_introduction": "Power bank",
+                "risk_fund": {"name": "DEPOSIT", "amount": 9900},
+                "time_range": {"start_time": "OnAccept"},
+                "notify_url": "https://merchant.example/payscore",
+            }
+        ),
+        ("order_id", "state", "package"),
+    )
 
     sandbox.payscore.confirm("DEMO-SCORE-1")
     show.aside("On the phone: the user confirms the order.")
-    bill: dict[str, Any] = {
-        "service_id": SERVICE_ID,
-        "sub_mchid": SUB_MCHID,
-        "post_payments": [{"name": "Rent", "amount": 500}],
-        "total_amount": 500,
-    }
     await show.call(
         "The power bank is back: complete the order, 5.00 yuan.",
         "v3.payscore.partner.serviceorder._out_order_no_.complete.post({...}, out_order_no=...)",
-        orders._out_order_no_.complete.post(bill, out_order_no="DEMO-SCORE-1"),
+        orders._out_order_no_.complete.post(
+            {
+                "service_id": SERVICE_ID,
+                "sub_mchid": SUB_MCHID,
+                "post_payments": [{"name": "Rent", "amount": 500}],
+                "total_amount": 500,
+            },
+            out_order_no="DEMO-SCORE-1",
+        ),
     )
-
-    less = bill | {"post_payments": [{"name": "Rent", "amount": 300}], "total_amount": 300, "reason": "The user complained"}
     await show.call(
         "The user complains: take 3.00 yuan instead.",
         "v3.payscore.partner.serviceorder._out_order_no_.modify.post({...}, out_order_no=...)",
-        orders._out_order_no_.modify.post(less, out_order_no="DEMO-SCORE-1"),
+        orders._out_order_no_.modify.post(
+            {
+                "service_id": SERVICE_ID,
+                "sub_mchid": SUB_MCHID,
+                "post_payments": [{"name": "Rent", "amount": 300}],
+                "total_amount": 300,
+                "reason": "The user complained",
+            },
+            out_order_no="DEMO-SCORE-1",
+        ),
     )
     await show.call(
         "What does WeChat Pay think now?",
@@ -93,27 +109,38 @@ async def native_order(sandbox: Sandbox, wxpay: Wechatpay, show: Show) -> None:
     """A native order: placed, paid, refunded, queried."""
     show.chapter("A QR code: an order paid, refunded and queried")
     mchid = sandbox.merchant.mchid
-    order: dict[str, Any] = {
-        "appid": APPID,
-        "mchid": mchid,
-        "description": "A cup of tea",
-        "out_trade_no": "DEMO-NATIVE-1",
-        "notify_url": "https://merchant.example/paid",
-        "amount": {"total": 1800, "currency": "CNY"},
-    }
-    native = wxpay.v3.pay.transactions.native
-    await show.call("Place an order of 18.00 yuan.", "v3.pay.transactions.native.post({...})", native.post(order), ("code_url",))
+    await show.call(
+        "Place an order of 18.00 yuan.",
+        "v3.pay.transactions.native.post({...})",
+        wxpay.v3.pay.transactions.native.post(
+            {
+                "appid": APPID,
+                "mchid": mchid,
+                "description": "A cup of tea",
+                "out_trade_no": "DEMO-NATIVE-1",
+                "notify_url": "https://merchant.example/paid",
+                "amount": {"total": 1800, "currency": "CNY"},
+            }
+        ),
+        ("code_url",),
+    )
 
     sandbox.pay("DEMO-NATIVE-1")
     show.aside("On the phone: the user scans the code and pays.")
-    refund: dict[str, Any] = {
-        "out_trade_no": "DEMO-NATIVE-1",
-        "out_refund_no": "DEMO-REFUND-1",
-        "reason": "Too cold",
-        "amount": {"refund": 600, "total": 1800, "currency": "CNY"},
-    }
     refunds = wxpay.v3.refund.domestic.refunds
-    await show.call("Give 6.00 yuan back.", "v3.refund.domestic.refunds.post({...})", refunds.post(refund), ("refund_id", "status"))
+    await show.call(
+        "Give 6.00 yuan back.",
+        "v3.refund.domestic.refunds.post({...})",
+        refunds.post(
+            {
+                "out_trade_no": "DEMO-NATIVE-1",
+                "out_refund_no": "DEMO-REFUND-1",
+                "reason": "Too cold",
+                "amount": {"refund": 600, "total": 1800, "currency": "CNY"},
+            }
+        ),
+        ("refund_id", "status"),
+    )
 
     sandbox.clock.advance(seconds=5)
     show.aside("Five seconds later: the sandbox's clock is moved ahead.")

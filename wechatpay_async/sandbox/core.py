@@ -28,7 +28,7 @@ from .seal import as_json, sign
 from .synthesis import Memory, make_answer
 from .tls import client_context, server_context
 from .user import ScoreUser, find_contract, find_order, find_refund
-from .wire import Answer, Call, Refusal, Request
+from .wire import Answer, Call, Refusal, Request, as_object
 
 if TYPE_CHECKING:
     import ssl
@@ -166,6 +166,7 @@ class Sandbox:
             "mchid": merchant.mchid,
             "serial": merchant.serial,
             "private_key": merchant.private_key_pem,
+            "merchant_cert": merchant.certificate_pem,
             "certs": {key.serial: key.pem},
             "apiv3_key": merchant.apiv3_key,
             "secret": merchant.secret,
@@ -358,7 +359,7 @@ class Sandbox:
         known = self._memory.recall(mchid, operation, sent if named is None else named)
         file_url = f"{base_url}/v3/billdownload/file?token={SYNTHETIC_TOKEN}"
         status, data = make_answer(operation, seed=self.seed, now=self.clock(), sent=sent, known=known, file_url=file_url)
-        answered: Mapping[str, Any] = data if isinstance(data, dict) else {}
+        answered = as_object(data) or {}
         self._memory.remember(mchid, operation, {**known, **answered, **sent})
         return status, data
 

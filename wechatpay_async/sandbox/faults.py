@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -69,7 +69,7 @@ class Faults:
     @contextmanager
     def on(
         self, kind: FaultKind, operation: str = "", *, rate: float = 1.0, times: int | None = None, seconds: float = 0.0
-    ) -> Iterator[Fault]:
+    ) -> Generator[Fault]:
         """A fault for the length of a `with` block."""
         fault = self.add(kind, operation, rate=rate, times=times, seconds=seconds)
         try:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from .parties import Merchant
 from .seal import signature_fits
-from .wire import Call, Refusal, Request
+from .wire import Call, Refusal, Request, as_array, as_object
 
 __all__ = ["Gate", "read_json"]
 
@@ -174,15 +174,11 @@ def _refuse_null_and_emoji(value: Any, where: str) -> None:
         raise Refusal(400, "PARAM_ERROR", f"输入源“{where}”不能为null", {"location": "body", "field": where})
     if isinstance(value, str) and any(not _in_plane_zero(letter) for letter in value):
         raise Refusal(400, "PARAM_ERROR", f"输入源“{where}”含有不支持的字符", {"location": "body", "field": where})
-    if isinstance(value, dict):
-        members: dict[str, Any] = value
-        for name, member in members.items():
-            _refuse_null_and_emoji(name, where)
-            _refuse_null_and_emoji(member, f"{where}/{name}")
-    if isinstance(value, list):
-        items: list[Any] = value
-        for index, item in enumerate(items):
-            _refuse_null_and_emoji(item, f"{where}/{index}")
+    for name, member in (as_object(value) or {}).items():
+        _refuse_null_and_emoji(name, where)
+        _refuse_null_and_emoji(member, f"{where}/{name}")
+    for index, item in enumerate(as_array(value) or []):
+        _refuse_null_and_emoji(item, f"{where}/{index}")
 
 
 def _in_plane_zero(letter: str) -> bool:

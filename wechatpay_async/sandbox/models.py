@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -178,7 +178,7 @@ class Book:
         return self.clock() if self._moment is None else self._moment
 
     @contextmanager
-    def at(self, moment: float) -> Iterator[None]:
+    def at(self, moment: float) -> Generator[None]:
         """Let things happen at the moment at which they fell due, when the clock has jumped beyond it."""
         self._moment = moment
         try:
@@ -211,6 +211,6 @@ class Book:
         self.notices.append(notice)
         return notice
 
-    def refunds_of(self, order: Order) -> Iterator[Refund]:
+    def refunds_of(self, order: Order) -> Generator[Refund]:
         """An order's refunds, in the order in which they were asked for."""
         return (self.refunds[(order.owner, number)] for number in order.refunds)

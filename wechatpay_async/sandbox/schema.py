@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from wechatpay_async.catalog import Operation, Parameter, Schema
 
-from .wire import Refusal
+from .wire import Refusal, as_array, as_object
 
 __all__ = ["check_body", "check_query"]
 
@@ -62,7 +62,7 @@ def _from_text(parameter: Parameter, text: str) -> Any:
         return text == "true"
     if kind == "array":
         items: Schema = parameter.get("items", {})
-        return [_from_text({**items, "name": parameter["name"], "required": False}, part) for part in text.split(",")]  # type: ignore[typeddict-item]
+        return [_from_text({**items, "name": parameter["name"], "required": False}, part) for part in text.split(",")]
     return text
 
 
@@ -82,10 +82,10 @@ def _check(schema: Schema | Parameter, value: Any, location: str, where: str) ->
         _check_text(schema, value, location, where)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         _check_number(schema, value, location, where)
-    elif isinstance(value, list):
-        _check_list(schema, value, location, where)
-    elif isinstance(value, dict):
-        _check_object(schema, value, location, where)
+    elif (items := as_array(value)) is not None:
+        _check_list(schema, items, location, where)
+    elif (members := as_object(value)) is not None:
+        _check_object(schema, members, location, where)
 
 
 def _check_any(choices: Sequence[Schema], value: Any, location: str, where: str) -> None:
@@ -166,8 +166,7 @@ def _check_object(schema: Schema | Parameter, value: Mapping[str, Any], location
     properties = schema.get("properties")
     if properties is None:
         return  # an open object: nothing is published about it
-    required: Any = schema.get("required", [])
-    for name in required if isinstance(required, list) else ():
+    for name in as_array(schema.get("required")) or []:
         if name not in value:
             _refuse(location, f"{where}/{name}", None, "此字段是必填的", properties.get(name))
     for name, member in value.items():

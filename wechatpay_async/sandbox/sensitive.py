@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from wechatpay_async.catalog import Parameter, Schema
 
 from .seal import open_field, seal_field
-from .wire import Refusal
+from .wire import Refusal, as_array, as_object
 
 __all__ = ["has_sensitive", "open_fields", "seal_fields"]
 
@@ -59,15 +59,13 @@ def _walk(schema: Schema | Parameter, value: Any, where: str, change: Change) ->
         value = _walk(choice, value, where, change)
     if schema.get("sensitive") and isinstance(value, str):
         return change(value, where, schema) if value else value
-    if isinstance(value, dict):
+    if (members := as_object(value)) is not None:
         properties = schema.get("properties", {})
-        members: dict[str, Any] = value
         return {
             name: _walk(properties[name], member, f"{where}/{name}", change) if name in properties else member
             for name, member in members.items()
         }
-    if isinstance(value, list):
-        items: list[Any] = value
+    if (items := as_array(value)) is not None:
         inner: Schema = {**schema.get("items", {})}
         if schema.get("sensitive"):
             inner["sensitive"] = True

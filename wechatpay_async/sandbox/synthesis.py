@@ -15,6 +15,7 @@ from wechatpay_async.catalog import Operation, Schema
 
 from .clock import rfc3339
 from .flows.statements import SYNTHETIC_FILE
+from .wire import as_object
 
 __all__ = ["Memory", "make_answer"]
 
@@ -80,7 +81,7 @@ def make_answer(
     file = {"download_url": file_url, "hash_type": "SHA1", "hash_value": _FILE_SHA1}
     maker = _Maker(f"{seed}:{subject}", now, {**_flat(known), **_flat(sent), **file})
     data = maker.make(schema, "", 0)
-    return status, data if isinstance(data, (dict, list)) or schema.get("type") == "string" else {}
+    return status, data
 
 
 def _success(operation: Operation) -> tuple[int, Schema | None]:
@@ -101,9 +102,7 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
 def _pairs(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from values.items()
     for value in values.values():
-        if isinstance(value, dict):
-            inner: dict[str, Any] = value
-            yield from _pairs(inner)
+        yield from _pairs(as_object(value) or {})
 
 
 class _Maker:
@@ -166,7 +165,8 @@ def _fits(schema: Schema, value: Any) -> bool:
     if kind in {"integer", "number"}:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind == "object":
-        return isinstance(value, dict) and set(value) <= set(schema.get("properties", value))
+        members = as_object(value)
+        return members is not None and set(members) <= set(schema.get("properties", members))
     if kind == "array":
         return isinstance(value, list)
     return isinstance(value, {"string": str, "file": str, "boolean": bool}[kind])

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 
 from wechatpay_async.catalog import Operation, Parameter
 
-from .wire import Refusal, Request
+from .wire import Refusal, Request, as_object
 
 __all__ = ["Part", "check_upload", "read_parts"]
 
@@ -111,12 +111,11 @@ def _read_meta(parameter: Parameter, part: Part) -> dict[str, Any]:
     if part.media_type is not None and part.media_type.partition(";")[0].strip() != "application/json":
         _refuse("meta字段的Content-Type须为application/json", "meta")
     try:
-        meta = json.loads(part.content.decode("utf-8"))
+        values = as_object(json.loads(part.content.decode("utf-8")))
     except ValueError:
         _refuse("meta字段须为JSON", "meta")
-    if not isinstance(meta, dict):
+    if values is None:
         _refuse("meta字段须为JSON对象", "meta")
-    values: dict[str, Any] = meta
     schema = parameter.get("contentSchema", {})
     properties = schema.get("properties", {})
     needed = schema.get("required") or [name for name in _IN_META if name in properties]

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from starlette.datastructures import Headers
 
-__all__ = ["Answer", "Call", "Refusal", "Request"]
+__all__ = ["Answer", "Call", "Refusal", "Request", "as_array", "as_object"]
+
+
+def as_object(value: Any) -> dict[str, Any] | None:
+    """A JSON object, or None for any other value."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def as_array(value: Any) -> list[Any] | None:
+    """A JSON array, or None for any other value."""
+    return cast("list[Any]", value) if isinstance(value, list) else None  # type: ignore[redundant-cast]  # pyright needs it
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from wechatpay_async.catalog import Operation
 
 from ..models import Book, Notice, Numbers
 from ..parties import Merchant
-from ..wire import Answer, Call, Refusal, Request
+from ..wire import Answer, Call, Refusal, Request, as_object
 from . import document, flows
 from .gate import Failure, NoCertificate, admit, check_fields, read_fields
 from .signing import sign
@@ -72,7 +72,7 @@ def _result(
     status, data = synthesise(operation, merchant.mchid, values)
     if status == 302:
         return Answer(302, headers={"Location": f"{base_url}/_sandbox/contract"}, signed=False)
-    made: dict[str, Any] = data if isinstance(data, dict) else {}
+    made = as_object(data) or {}
     made = {name.replace("_$n", "_0").replace("_$m", "_0"): value for name, value in made.items()}
     if "retcode" in made:
         return Answer(data=made | {"retcode": 0}, signed=False)
@@ -89,8 +89,8 @@ def _xml(fields: Mapping[str, Any]) -> Answer:
 def notification(notice: Notice, merchant: Merchant, numbers: Numbers) -> bytes:
     """A notification as XML: signed, or for a refund with its fields encrypted in `req_info`."""
     fields: dict[str, Any] = {"return_code": "SUCCESS", "nonce_str": numbers.letters(32)} | notice.resource
-    inner = fields.get("req_info")
-    if isinstance(inner, dict):
+    inner = as_object(fields.get("req_info"))
+    if inner is not None:
         return document.write(fields | {"req_info": _req_info(document.write(inner, "root"), merchant.secret)})
     return document.write(fields | {"sign": sign(fields, merchant.secret, fields.get("sign_type", "MD5"))})
 

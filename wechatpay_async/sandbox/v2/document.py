@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import ParseError, fromstring
+from defusedxml import DefusedXmlException  # type: ignore[import-untyped]  # it ships no types
+from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]
+
+from ..wire import as_array, as_object
 
 __all__ = ["Unreadable", "read", "write"]
 
@@ -43,11 +45,9 @@ def write(fields: Mapping[str, Any], root: str = "xml") -> bytes:
 
 
 def _element(name: str, value: Any) -> str:
-    if isinstance(value, list):
-        items: list[Any] = value
+    if (items := as_array(value)) is not None:
         return "".join(_element(name, item) for item in items)
-    if isinstance(value, dict):
-        members: dict[str, Any] = value
+    if (members := as_object(value)) is not None:
         return f"<{name}>{''.join(_element(inner, member) for inner, member in members.items())}</{name}>"
     if isinstance(value, (int, float)):
         return f"<{name}>{value}</{name}>"

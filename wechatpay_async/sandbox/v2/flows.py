@@ -375,6 +375,7 @@ def deletecontract(ask: AskV2) -> Fields:
 
 def _contract(ask: AskV2) -> dict[str, Any]:
     contract_id, code = ask.text("contract_id"), ask.text("contract_code")
+    known: dict[str, Any]
     for (owner, number), known in ask.book.shelf("contracts").items():
         if owner == ask.owner and known["state"] and (known["contract_id"] == contract_id or (not contract_id and number == code)):
             return known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -90,7 +90,7 @@ def check_fields(operation: Operation, fields: Mapping[str, str]) -> dict[str, A
     """The fields with numbers as numbers. Raises `Failure` for what the catalogue does not have, or has differently."""
     if operation.method == "GET":
         schema: Schema = {
-            "properties": {item["name"]: item for item in operation.query_params},  # type: ignore[dict-item]
+            "properties": {item["name"]: cast("Schema", item) for item in operation.query_params},
             "required": [item["name"] for item in operation.query_params if item["required"]],
         }
     else:
