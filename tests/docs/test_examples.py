@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +67,15 @@ def test_a_page_says_the_same_in_both_languages(page: Path) -> None:
     ]
 
     assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_is_in_the_navigation(language: str) -> None:
+    folder = ROOT / "docs" / language
+    settings = tomllib.loads((folder / "zensical.toml").read_text(encoding="utf-8"))["project"]
+    written = {path.relative_to(folder).as_posix() for path in folder.rglob("*.md")}
+
+    assert set(re.findall(r"'([^']+\.md)'", repr(settings["nav"]))) == written | {
+        "reference/operations/index.md",
+        "reference/events/index.md",
+    }
