@@ -396,7 +396,7 @@ class Wechatpay:
         extensions = {"timeout": old.extensions["timeout"], FACTS: old.extensions[FACTS]}
         if outgoing.renew is None:
             return outgoing._replace(request=httpx.Request(old.method, url, headers=headers, content=old.content, extensions=extensions))
-        return outgoing._replace(request=httpx.Request(old.method, url, headers=headers, stream=outgoing.renew(), extensions=extensions))
+        return outgoing._replace(request=_streaming(old.method, url, httpx.Headers(headers), outgoing.renew(), extensions))
 
     def _settle(self, call: Call, error: WechatpayError) -> None:
         """Where the outcome is unknown, say which query settles it, if the catalogue knows one."""
@@ -577,7 +577,7 @@ class Wechatpay:
         timeouts = self._timeouts if call.timeout is NOT_GIVEN else httpx.Timeout(call.timeout).as_dict()
         extensions = {"timeout": timeouts, FACTS: facts}
         if isinstance(body, httpx.AsyncByteStream):
-            return httpx.Request(call.method, url, headers=headers, stream=body, extensions=extensions)
+            return _streaming(call.method, url, headers, body, extensions)
         return httpx.Request(call.method, url, headers=headers, content=body, extensions=extensions)
 
     def _base_for(self, call: Call) -> httpx.URL:
@@ -777,6 +777,14 @@ def _raise_transport_error(call: Call, error: httpx.TransportError) -> NoReturn:
     if call.method in _READS or isinstance(error, _NOT_SENT):
         raise TransportError(cause, hint="nothing was executed: the call can be repeated") from error
     raise OutcomeUnknown(cause, hint=_UNKNOWN) from error
+
+
+def _streaming(
+    method: str, url: httpx.URL, headers: Mapping[str, str], body: httpx.AsyncByteStream, extensions: Mapping[str, Any]
+) -> httpx.Request:
+    """A request whose body is streamed; httpx adds `Host` only to those whose body it has made."""
+    named = {"Host": url.netloc.decode("ascii"), **headers}
+    return httpx.Request(method, url, headers=named, stream=body, extensions=dict(extensions))
 
 
 class _BillAccess:

@@ -148,3 +148,14 @@ async def test_an_upload_passes_a_strict_reader(anyio_backend: str) -> None:
 
     assert response.data["media_id"]
     assert seen[-1] == (len(PNG), len(PNG))
+
+
+@pytest.mark.anyio
+async def test_an_upload_passes_over_a_socket(tmp_path: Path, anyio_backend: str) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(PNG)
+    sandbox = Sandbox()
+    async with sandbox.serve() as url, Wechatpay(**sandbox.settings(base_url=url)) as wxpay:
+        response = await wxpay.v3.merchant.media.upload.post(file=path)
+
+    assert response.data["media_id"]
