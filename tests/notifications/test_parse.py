@@ -14,6 +14,7 @@ import pytest
 from tests.support.callbacks import NOW, TRANSACTION, Callback, callback, compact, message, probe, seal, signed
 from tests.support.keys import APIV3_KEY, MCHID, MERCHANT_KEY, PLATFORM_KEY, PUBLIC_KEY_ID
 from tests.support.vectors import Vector, each_vector, vectors
+from wechatpay_async import catalog
 from wechatpay_async.crypto.keys import PlatformKey, load_platform_key
 from wechatpay_async.errors import (
     BadSignature,
@@ -270,6 +271,13 @@ def test_an_event_of_tomorrow_is_opened_too() -> None:
     assert notification.resource == {"anything": 1}
     assert notification.summary == ""
     assert notification.resource_type == ""
+
+
+@pytest.mark.parametrize("event_type", [event.event for event in catalog.events() if event.api == "v3"])
+def test_every_documented_event_is_opened_under_its_own_name(event_type: str) -> None:
+    notification = parse(callback({"state": event_type}, event_type=event_type, original_type=""))
+    view: Any = notification.resource_as
+    assert view(event_type) == {"state": event_type}
 
 
 def test_the_typed_view_is_the_resource_of_that_very_event() -> None:
