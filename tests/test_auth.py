@@ -104,7 +104,7 @@ async def test_every_part_of_a_request_is_covered(part: str) -> None:
     from cryptography.exceptions import InvalidSignature
 
     auth = middleware()
-    auth._nonce = lambda: "593BEC0C930BF1AFEB40B4A08C8FB24"  # type: ignore[method-assign]
+    auth._nonce = lambda: "593BEC0C930BF1AFEB40B4A08C8FB24"  # pyright: ignore[reportPrivateUsage] — a nonce of a known length
     platform = Platform()
     async with http(platform, auth) as client:
         await client.post(URL, params={"a": 1}, content=b'{"a":1}')
@@ -128,7 +128,7 @@ async def test_every_part_of_a_request_is_covered(part: str) -> None:
         ({"Wechatpay_Signature": "WECHATPAY/SIGNTEST/" + "x" * 336}, errors.BadSignature, "a probe"),
     ],
 )
-async def test_a_reply_that_cannot_be_trusted(changes: dict[str, str], error: type[errors.SignatureError], text: str) -> None:
+async def test_a_reply_that_cannot_be_trusted(changes: dict[str, Any], error: type[errors.SignatureError], text: str) -> None:
     async with http(Platform(lambda request: answer(**changes))) as client:
         with pytest.raises(error) as caught:
             await client.get(URL)

@@ -58,7 +58,7 @@ def test_the_js_rules(vector: Vector) -> None:
 
 
 def test_the_documented_example() -> None:
-    body = {"post_payments": []}
+    body: dict[str, Any] = {"post_payments": []}
     call = made(V3.payscore.partner.serviceorder._out_order_no_.modify.post(body, out_order_no="1234323JKHDFE1243252"))
     assert call.template == "/v3/payscore/partner/serviceorder/{out_order_no}/modify"
     assert call.path == "/v3/payscore/partner/serviceorder/1234323JKHDFE1243252/modify"
@@ -79,7 +79,7 @@ def spelt(operation: catalog.Operation, which: int) -> Node:
 
 
 def call_of(node: Node, operation: catalog.Operation) -> Call:
-    values = {parameter["name"]: "42" for parameter in operation.path_params}
+    values: dict[str, Any] = {parameter["name"]: "42" for parameter in operation.path_params}
     return made(getattr(node, operation.method.lower())({}, **values) if operation.method != "GET" else node.get(**values))
 
 
@@ -204,7 +204,7 @@ TRANSACTION = V3.pay.transactions.id._transaction_id_
     [
         (lambda: TRANSACTION.get(), "the path value transaction_id is missing (pass transaction_id=…)"),
         (lambda: TRANSACTION.get(transactionid="1"), "is missing (pass transaction_id=…; did you mean it by 'transactionid'?)"),
-        (lambda: TRANSACTION.get(transaction_id="1", param={}), "unknown argument param (did you mean params?)"),
+        (lambda: TRANSACTION.get(transaction_id="1", param="x"), "unknown argument param (did you mean params?)"),
         (
             lambda: TRANSACTION.get(transaction_id="1", mchid="1"),
             "unknown argument mchid (mchid is a query parameter: params={'mchid': …})",
@@ -339,7 +339,7 @@ def test_nodes_are_immutable_hashable_and_kept() -> None:
     assert node != chain.root(Recorder(), "v3").pay.transactions
     assert node != "v3/pay/transactions"
     with pytest.raises(AttributeError, match="immutable: cannot set 'x'"):
-        node.x = 1  # type: ignore[assignment]
+        node.x = 1
     with pytest.raises(AttributeError, match="immutable: cannot delete 'native'"):
         del node.native
 

@@ -65,7 +65,10 @@ async def test_an_order() -> None:
     assert sent.headers["Wechatpay-Serial"] == PUBLIC_KEY_ID
 
 
-@pytest.mark.parametrize(("data", "content"), [((), b""), ((None,), b""), (({},), b"{}"), (({"a": "b"},), b'{"a":"b"}'), (([],), b"[]")])
+NOTHING: list[tuple[tuple[Any, ...], bytes]] = [((), b""), ((None,), b""), (({},), b"{}"), (({"a": "b"},), b'{"a":"b"}'), (([],), b"[]")]
+
+
+@pytest.mark.parametrize(("data", "content"), NOTHING)
 async def test_nothing_sends_nothing(data: tuple[Any, ...], content: bytes) -> None:
     platform = Platform()
     async with client(platform) as wxpay:
@@ -509,7 +512,7 @@ async def test_verification_can_be_switched_off_for_this_machine_alone() -> None
 
 def test_a_key_source_of_ones_own() -> None:
     keys = StaticKeys()
-    assert Wechatpay(**settings(certs=None, platform_keys=keys))._keys is keys
+    assert Wechatpay(**settings(certs=None, platform_keys=keys)).platform_keys is keys
 
 
 async def test_several_merchants_share_nothing_but_the_pool() -> None:
@@ -668,9 +671,9 @@ async def test_a_client_certificate_is_wanted() -> None:
     wxpay = client(platform, validate="off", merchant_cert=CERTIFICATE)
     for _ in range(2):
         await wxpay.chain("v2/mmpaymkttransfers/sendredpack").post({"wxappid": "wx1"})
-    assert len(wxpay._owned) == 2
+    assert len(wxpay._owned) == 2  # pyright: ignore[reportPrivateUsage] — nothing else shows it
     await wxpay.aclose()
-    assert all(http.is_closed for http in wxpay._owned)
+    assert all(http.is_closed for http in wxpay._owned)  # pyright: ignore[reportPrivateUsage] — as above
 
 
 def test_the_catalogue_at_hand() -> None:
@@ -710,7 +713,7 @@ async def test_a_bill() -> None:
 
 async def test_what_bills_ask_of_their_client() -> None:
     async with client(Platform(lambda request: answer(200, b"x", Content_Type="text/plain")), validate="off") as wxpay:
-        access = wxpay.bills._client
+        access = wxpay.bills._client  # pyright: ignore[reportPrivateUsage] — the seam itself
         async with access.open_v2_bill("/pay/downloadbill", {"bill_date": "20240804"}) as response:
             assert await response.aread() == b"x"
         async with access.open_statement("/v3/statements", {"date": "20240804"}) as response:
@@ -724,7 +727,7 @@ async def test_the_client_certificate_can_be_made_ready_beforehand() -> None:
     wxpay = client(Platform(), merchant_cert=CERTIFICATE)
     await wxpay.prepare_client_certificate()
     await wxpay.prepare_client_certificate()
-    assert len(wxpay._owned) == 2
+    assert len(wxpay._owned) == 2  # pyright: ignore[reportPrivateUsage] — nothing else shows it
     await wxpay.aclose()
     async with client(Platform()) as without:
         with pytest.raises(errors.ConfigError, match="^merchant_cert: missing"):

@@ -289,7 +289,7 @@ async def test_the_deadline_survives_repeats() -> None:
             await wxpay.chain("v3/new").get()
 
 
-WRITES = [
+WRITES: list[tuple[str, dict[str, Any], str, dict[str, str]]] = [
     ("/v3/pay/transactions/native", {"out_trade_no": "1"}, "/v3/pay/transactions/out-trade-no/1", {"mchid": MCHID}),
     ("/v3/refund/domestic/refunds", {"out_refund_no": "1/2"}, "/v3/refund/domestic/refunds/1%2F2", {}),
     (

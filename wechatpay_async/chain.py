@@ -338,7 +338,8 @@ class DeleteNode(Node):
 
 def documented(node: Node) -> list[Operation]:
     """The documented operations at a node, at most one for each method."""
-    found = (node._route(method).operation for method in ("GET", "POST", "PUT", "PATCH", "DELETE"))
+    positions = node._positions  # pyright: ignore[reportPrivateUsage] — a node shows its verbs only, and this is the chain's own module
+    found = (_route(positions, method).operation for method in ("GET", "POST", "PUT", "PATCH", "DELETE"))
     return [operation for operation in found if operation is not None]
 
 
