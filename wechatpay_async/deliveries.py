@@ -126,14 +126,13 @@ async def _settle(inbox: Inbox, claim: Claim, *, accepted: bool) -> bool:
 async def _call(handler: Handler, notification: Notification, deadline: float) -> Answer:
     """The handler's answer, or a failure when it raises or is not done by the deadline."""
     try:
-        with anyio.fail_after(deadline - anyio.current_time()):
+        with anyio.move_on_after(deadline - anyio.current_time()):
             return await handler(notification) or notification.ack()
-    except TimeoutError:
-        _log.error("handling %r took too long", notification)
-        return notification.fail("timed out", status=503)
     except Exception:  # noqa: BLE001 — whatever a handler raises, the event must be sent again
         _log.exception("handling %r failed", notification)
         return notification.fail("the handler failed")
+    _log.error("handling %r took too long", notification)
+    return notification.fail("timed out", status=503)
 
 
 def refusal(error: WechatpayError) -> tuple[int, str]:
@@ -154,8 +153,8 @@ def refusal(error: WechatpayError) -> tuple[int, str]:
     return 500, kind
 
 
-def _is_xml(body: bytes) -> bool:
-    return body.lstrip()[:1] == b"<"
+def _is_xml(body: object) -> bool:
+    return isinstance(body, bytes) and body.lstrip()[:1] == b"<"
 
 
 class Handlers(Generic[_Handler]):

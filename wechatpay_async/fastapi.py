@@ -85,7 +85,7 @@ async def verified_notification(request: Request) -> Notification:
     if found is not None:
         return found
     try:
-        return await get_wechatpay(request).notifications.parse(request.headers, await _bounded_body(request))
+        return await _all_notifications(get_wechatpay(request)).parse(request.headers, await _bounded_body(request))
     except _TooLarge as error:
         raise HTTPException(413, str(error)) from None
     except WechatpayError as error:
@@ -110,7 +110,7 @@ class WechatpayRouter(APIRouter):
         self, path: str, *, inbox: Inbox | None, notifications: Parser | None = None, budget: float = DEFAULT_BUDGET, **options: Any
     ) -> None:
         super().__init__(**options)
-        self._path = path
+        self._path = self.prefix + path
         self._inbox = inbox
         self._notifications = notifications
         self._budget = budget

@@ -109,6 +109,25 @@ async def test_a_handler_that_takes_too_long_is_stopped_and_gets_the_next_delive
 
 
 @pytest.mark.anyio
+async def test_a_time_out_of_the_handler_s_own_is_its_failure(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = Dispatcher(notifications(), inbox=inbox)
+
+    @dispatcher.on("TRANSACTION.SUCCESS")
+    async def acted(notification: Notification) -> None:
+        raise TimeoutError("the warehouse does not answer")
+
+    assert failure(await handle(dispatcher, callback())) == (500, "the handler failed")
+    assert "the warehouse does not answer" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_a_body_that_is_not_raw_is_answered_and_logged_with_the_cure(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    body: Any = json.loads(callback().body)
+    assert failure(await Dispatcher(notifications(), inbox=inbox).handle(callback().headers, body)) == (400, "RequestError")
+    assert "await request.body()" in caplog.text
+
+
+@pytest.mark.anyio
 async def test_a_handler_s_own_answer_is_given_and_a_failure_among_them_is_no_end(inbox: Inbox) -> None:
     dispatcher, attempts = Dispatcher(notifications(), inbox=inbox), list[int]()
 

@@ -141,6 +141,28 @@ async def test_with_an_mchid_only_that_merchant_s_source_is_asked() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_shared_certificate_is_fetched_by_each_merchant_whose_message_needs_it() -> None:
+    fixed = recipient("1900000001", key(CERTIFICATE_SERIAL), apiv3_key=OTHER_KEY)
+    sources = [LearningKeys(TransportError("no route")), LearningKeys(key(CERTIFICATE_SERIAL)), LearningKeys(key(CERTIFICATE_SERIAL))]
+    keys = [APIV3_KEY, "1" * 32, APIV3_KEY]
+    learning = [
+        Recipient(f"180000000{number}", source, (apiv3_key.encode(),))
+        for number, (source, apiv3_key) in enumerate(zip(sources, keys, strict=True))
+    ]
+    receiver = notifications(fixed, *learning)
+    request = signed(compact(message()), serial=CERTIFICATE_SERIAL)
+    for _ in range(3):
+        assert (await receiver.parse(request.headers, request.body)).mchid == "1800000002"
+    assert [source.fetches for source in sources] == [1, 1, 1]
+    with pytest.raises(DecryptionError):
+        await receiver.parse(request.headers, request.body, mchid="1900000001")
+    nobody = signed(compact(message(apiv3_key="2" * 32)), serial=CERTIFICATE_SERIAL)
+    with pytest.raises(DecryptionError, match="the signature is right"):
+        await receiver.parse(nobody.headers, nobody.body)
+    assert receiver.parse_blocking(request.headers, request.body).mchid == "1800000002"
+
+
+@pytest.mark.anyio
 async def test_a_key_that_a_source_gave_up_is_asked_for_again() -> None:
     source = LearningKeys(key(CERTIFICATE_SERIAL))
     receiver = notifications(Recipient("1900000001", source, (APIV3_KEY.encode(),)))

@@ -121,7 +121,13 @@ class Notifications:
         """
         raw, signature = self._check(headers, body)
         holders = self._holders(signature.serial, mchid) or await self._find(signature.serial, mchid)
-        return self._open(holders, signature, raw)
+        try:
+            return self._open(holders, signature, raw)
+        except DecryptionError:
+            found = None if mchid is not None else await self._open_elsewhere(holders, signature, raw)
+            if found is None:
+                raise
+            return found
 
     def parse_blocking(self, headers: Mapping[str, str], body: bytes, *, mchid: str | None = None) -> Notification:
         """`parse` for code without an event loop. It knows the keys in memory alone, which is all there is in public-key mode."""
@@ -169,6 +175,19 @@ class Notifications:
                 except WechatpayError as error:
                     failure = error
         raise failure
+
+    async def _open_elsewhere(self, holders: _Holders, signature: SignatureHeaders, raw: bytes) -> Notification | None:
+        """A genuine message that no holder can open may be for a merchant whose source has not fetched this key yet."""
+        for recipient in self._learning:
+            if all(recipient is not holder for holder, _ in holders):
+                try:
+                    key = await recipient.keys.find(signature.serial)
+                    notification = self._open([(recipient, key)], signature, raw)
+                except WechatpayError:
+                    continue  # the error of the first attempt says more
+                self._by_serial[signature.serial] = (*self._by_serial.get(signature.serial, ()), recipient)
+                return notification
+        return None
 
     def _recipient(self, mchid: str) -> Recipient:
         recipient = self._by_mchid.get(mchid)
