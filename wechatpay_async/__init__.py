@@ -7,12 +7,16 @@ from wechatpay_async.client import Wechatpay
 from wechatpay_async.errors import (
     APIError,
     AuthError,
+    BadHash,
     BadSignature,
+    BillMismatch,
+    BillNotReady,
     ConfigError,
     Conflict,
     DecryptionError,
     InvalidData,
     InvalidRequest,
+    LeaseLost,
     MalformedMessage,
     MissingSignature,
     NotFound,
@@ -28,17 +32,23 @@ from wechatpay_async.errors import (
     ValidationWarning,
     WechatpayError,
 )
+from wechatpay_async.protocol.sensitive import Sealed
 from wechatpay_async.response import Response
+from wechatpay_async.retry import Retry
 
 __all__ = [
     "APIError",
     "AuthError",
+    "BadHash",
     "BadSignature",
+    "BillMismatch",
+    "BillNotReady",
     "ConfigError",
     "Conflict",
     "DecryptionError",
     "InvalidData",
     "InvalidRequest",
+    "LeaseLost",
     "MalformedMessage",
     "MissingSignature",
     "NotFound",
@@ -47,6 +57,8 @@ __all__ = [
     "RateLimited",
     "RequestError",
     "Response",
+    "Retry",
+    "Sealed",
     "ServerError",
     "SignatureError",
     "StaleTimestamp",
