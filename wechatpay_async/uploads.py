@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import httpx
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 
 from wechatpay_async.crypto.hashers import Hasher, hasher
 from wechatpay_async.errors import InvalidData, RequestError
@@ -261,7 +261,8 @@ class _Content:
     async def close(self) -> None:
         """Close what was opened here; a file of the caller's stays open."""
         if self._owned:
-            await to_thread.run_sync(self._file.close)
+            with CancelScope(shield=True):
+                await to_thread.run_sync(self._file.close)
 
     def _read_head(self) -> bytes:
         head = self._file.read(16)

@@ -393,6 +393,26 @@ async def test_a_stream_that_is_cancelled_leaves_nothing_open(anyio_backend: str
 
 
 @pytest.mark.anyio
+async def test_a_call_that_is_cancelled_closes_its_file(tmp_path: Path, anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(PNG)
+    opened: list[io.BufferedReader] = []
+
+    def open_watched(self: Path, mode: str) -> io.BufferedReader:
+        opened.append(io.BufferedReader(io.FileIO(str(self), mode)))
+        return opened[-1]
+
+    monkeypatch.setattr(Path, "open", open_watched)
+
+    with anyio.CancelScope() as scope:
+        async with prepare_upload(IMAGE, None, path):
+            scope.cancel()
+            await anyio.sleep_forever()
+
+    assert [file.closed for file in opened] == [True]
+
+
+@pytest.mark.anyio
 async def test_twenty_megabytes_cost_less_than_eight(tmp_path: Path, anyio_backend: str) -> None:
     path = tmp_path / "video.mp4"
     with path.open("wb") as file:
