@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nox
 
-nox.needs_version = ">=2025.2.9"  # the first one with `requires`
+nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"  # brings its own pip: Debian's python3 comes without ensurepip
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests"]
@@ -24,12 +24,11 @@ def install(session: nox.Session, *groups: str) -> None:
     session.install("-e", ".[all]", *nox.project.dependency_groups(PROJECT, *groups))
 
 
-@nox.session(requires=["lint", "types"])
+@nox.session
 def tests(session: nox.Session) -> None:
-    """Lint and types first, then the suite on asyncio and trio, with branch coverage."""
+    """The suite on asyncio and trio, with branch coverage."""
     install(session, "test")
-    pytest = ["pytest", "--cov", "--cov-report=term", *session.posargs]
-    session.run(*pytest)
+    session.run("pytest", "--cov", "--cov-report=term", *session.posargs)
 
 
 @nox.session(python=PYTHONS, tags=["every-python"])
