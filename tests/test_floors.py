@@ -17,7 +17,7 @@ FLOORS = [
     {"catalog"},
     {"protocol"},
     {"chain", "payloads", "notifications", "bills", "merchant", "key_stores", "environment"},
-    {"platform_keys", "retry", "inbox", "reconcile", "settling", "checks", "catalog_view", "limits", "watching", "places"},
+    {"platform_keys", "retry", "inbox", "reconcile", "settling", "checks", "catalog_view", "limits", "watching", "places", "signing"},
     {"auto_keys", "auth", "uploads", "downloads", "client_certificate", "fast"},
     {"transport", "bill_downloads", "flows"},
     {"client", "deliveries", "otel"},

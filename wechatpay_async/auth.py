@@ -15,15 +15,14 @@ from contextlib import aclosing
 from ipaddress import ip_address
 from typing import Final, Literal, NamedTuple, NoReturn, cast
 
-import anyio.to_thread
 import httpx
 
 from wechatpay_async import catalog
-from wechatpay_async.crypto import rsa
 from wechatpay_async.errors import MalformedMessage, MissingSignature, RequestError, SignatureError
 from wechatpay_async.merchant import Merchant
 from wechatpay_async.platform_keys import KeySource
 from wechatpay_async.protocol import v3
+from wechatpay_async.signing import Signer
 
 __all__ = ["ALLOWED_HOSTS", "SigningFacts", "WechatpayAuth", "is_loopback", "new_nonce"]
 
@@ -81,6 +80,7 @@ class WechatpayAuth(httpx.Auth):
         nonce: Callable[[], str] = new_nonce,
         verification: Literal["on", "dangerously off"] = "on",
         allowed_hosts: frozenset[str] = ALLOWED_HOSTS,
+        signer: Signer | None = None,
     ) -> None:
         self._merchant = merchant
         self._keys = keys
@@ -88,7 +88,7 @@ class WechatpayAuth(httpx.Auth):
         self._nonce = nonce
         self._verification = verification
         self._allowed_hosts = allowed_hosts
-        self._in_flight = 0
+        self._signer = signer if signer is not None else Signer()
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:  # noqa: ARG002 — httpx's signature
         """Refused: replies may need a platform key that has to be asked for."""
@@ -98,14 +98,11 @@ class WechatpayAuth(httpx.Auth):
         """Sign, let httpx send, verify."""
         check_host(request.url, self._allowed_hosts)
         facts = request.extensions.get(FACTS) or _facts_of(request)
-        self._in_flight += 1
-        try:
+        with self._signer.call():
             await self.sign(request, facts)
             response = yield request
             if facts.verify == "signature" and self._verification == "on" and response.is_success:
                 await self._verify(response)
-        finally:
-            self._in_flight -= 1
 
     async def sign(self, request: httpx.Request, facts: SigningFacts) -> None:
         """Put a fresh `Authorization` on the request, over exactly the target and the bytes that httpx will send."""
@@ -113,11 +110,7 @@ class WechatpayAuth(httpx.Auth):
         timestamp, nonce = int(self._clock()), self._nonce()
         target = request.url.raw_path.decode("ascii")
         message = v3.request_message(request.method, target, timestamp, nonce, body)
-        if self._in_flight > 1:
-            # Others are waiting for the loop: the signature (0.7 ms) is computed beside it, as `cryptography` lets go of the interpreter.
-            signature = await anyio.to_thread.run_sync(rsa.sign, self._merchant.private_key, message)
-        else:
-            signature = rsa.sign(self._merchant.private_key, message)
+        signature = await self._signer.sign(self._merchant.private_key, message)
         scheme, account = v3.SCHEME, self._merchant.mchid
         if target.startswith(v3.BRAND_PREFIX):
             scheme, account = v3.BRAND_SCHEME, self._brand_id()
