@@ -14,7 +14,7 @@ from tests.sandbox.conftest import MakeSandbox
 from tests.sandbox.examples import native_order, refund_of, score_order
 from tests.support.handmade import Handmade, load_public, open_resource, verifies
 from wechatpay_async.sandbox import Sandbox
-from wechatpay_async.sandbox.notifier import RETRY_AFTER
+from wechatpay_async.sandbox.models import RETRY_AFTER
 
 pytestmark = pytest.mark.anyio
 
@@ -191,5 +191,5 @@ async def test_certificates_rotate(make_sandbox: MakeSandbox) -> None:
         newest = sandbox.new_certificate().serial
         response = await client.send("GET", "/v3/certificates", headers={"Wechatpay-Serial": None})
         assert response.headers["wechatpay-serial"] == newest
-        sandbox.platform.retire_certificate(old)
+        sandbox.retire_certificate(old)
         assert await client.refused("GET", "/v3/certificates") == (400, "PARAM_ERROR")

@@ -8,6 +8,7 @@ import anyio
 import httpx
 from starlette.datastructures import Headers
 
+from .control import PREFIX, make_control
 from .wire import Request
 
 if TYPE_CHECKING:
@@ -45,10 +46,13 @@ class InProcessTransport(httpx.ASGITransport):
 
 def make_app(sandbox: Sandbox) -> ASGIApp:
     """The sandbox as an ASGI application."""
+    control = make_control(sandbox)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/"):
+            await control(scope, receive, send)
         elif scope["type"] == "http":
             request = await _read(scope, receive)
             await _send(sandbox.handle(request, _base_url(scope, request)), scope, send)

@@ -21,10 +21,11 @@ class Clock:
     def __init__(self, source: Callable[[], float] = time.time) -> None:
         self._source = source
         self._ahead = 0.0
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers: list[Callable[[float], None]] = []
+        self._pinned: float | None = None
 
     def __call__(self) -> float:
-        return self._source() + self._ahead
+        return self._source() + self._ahead if self._pinned is None else self._pinned
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """Move time ahead; whatever falls due on the way happens. Raises `ValueError` for a step backwards."""
@@ -33,11 +34,15 @@ class Clock:
             raise ValueError("time only goes ahead")
         self._ahead += step
         for watcher in self._watchers:
-            watcher()
+            watcher(step)
 
-    def on_advance(self, watcher: Callable[[], None]) -> None:
-        """Call `watcher` after each advance."""
+    def on_advance(self, watcher: Callable[[float], None]) -> None:
+        """Call `watcher` with the seconds of each advance, after it."""
         self._watchers.append(watcher)
+
+    def pin(self, moment: float | None) -> None:
+        """Let it be this time, while a story is told again; None lets time go on."""
+        self._pinned = moment
 
 
 def rfc3339(moment: float) -> str:

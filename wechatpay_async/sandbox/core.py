@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import re
 import threading
@@ -12,30 +13,35 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from starlette.datastructures import Headers
+
 from wechatpay_async import catalog
 from wechatpay_async.catalog import Operation
 
 from . import flows, life, schema, sensitive, uploads, v2
 from .clock import Clock
 from .faults import Fault, Faults
-from .flows import Ask, transfers
+from .flows import Ask
 from .flows.statements import SYNTHETIC_FILE, SYNTHETIC_TOKEN
 from .gate import Gate, read_json
+from .keeping import Keeper
 from .models import Book, Order, Refund
 from .notifier import Delivery, Notifier
-from .parties import Authority, KeyMaker, Merchant, Mode, Platform, SigningKey, make_rsa_key
+from .parties import Authority, KeyMaker, Merchant, Mode, Platform, SigningKey, Vault, make_rsa_key
 from .seal import as_json, sign
 from .synthesis import Memory, make_answer
 from .tls import client_context, server_context
-from .user import ScoreUser, find_contract, find_order, find_refund
+from .user import ACTIONS, ScoreUser
 from .wire import Answer, Call, Refusal, Request, as_object
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
     import httpx
     from starlette.types import ASGIApp
 
+    from .flows.transfers import Transfer
     from .server import SandboxServer
 
 __all__ = ["SWITCH_STEPS", "Reply", "Sandbox"]
@@ -67,6 +73,8 @@ class _Visit:
     operation: Operation | None = None
     merchant: Merchant | None = None
     fault: Fault | None = None
+    #: The gate has let it in: from here on it may have changed something.
+    executed: bool = False
     path: dict[str, str] = field(default_factory=dict[str, str])
 
 
@@ -76,7 +84,8 @@ class Sandbox:
     `mchid` is its first merchant, whose keys the sandbox makes. `mode` says whether that merchant's answers are signed with the
     platform certificate or with the public key. `clock` is where the time comes from, in seconds; it can be moved ahead with
     `sandbox.clock.advance(hours=2)`. The same `seed` and the same calls give the same numbers. `keep_calls` is how many calls
-    `sandbox.calls` holds. `make_key` makes RSA keys, for whoever has some ready.
+    `sandbox.calls` holds. `make_key` makes RSA keys, for whoever has some ready. `state` is the path of an SQLite file (or `":memory:"`)
+    that keeps the story: a sandbox that is made with it again goes on where it was.
     """
 
     def __init__(
@@ -88,48 +97,112 @@ class Sandbox:
         seed: int = 0,
         keep_calls: int = 1_000,
         make_key: KeyMaker = make_rsa_key,
+        state: str | Path | Keeper | None = None,
     ) -> None:
         self.clock = clock if isinstance(clock, Clock) else Clock(clock)
         self.seed = seed
+        #: Held while a request is answered or a user acts: the server may run in a thread of its own.
+        self.lock = threading.RLock()
+        self.keeper = state if isinstance(state, Keeper) else None if state is None else Keeper(state)
+        #: True while a kept story is told again.
+        self.is_retelling = False
+        self.vault = Vault(seed, make_key, {} if self.keeper is None else self.keeper.keys)
+        self._make_key = make_key
         self.book = Book(self.clock, seed)
         self.faults = Faults(random.Random(seed))  # noqa: S311 - repeatable faults, no secrets
         self.calls: deque[Call] = deque(maxlen=keep_calls)
-        self._numbers = random.Random(seed)  # noqa: S311 - the secrets of a sandbox are none
-        self._make_key = make_key
-        self.authority = Authority(self._numbers)
-        self.platform = Platform(self.authority, self._numbers, make_key, self._yesterday())
+        self.authority = Authority(self.vault)
+        self.platform = Platform(self.authority, self.vault, self.yesterday())
         self.merchants: dict[str, Merchant] = {}
-        self.merchant = self.add_merchant(mchid, mode)
         self.payscore = ScoreUser(self)
         self.notifier = Notifier(self)
         self._chance = random.Random(seed)  # noqa: S311 - which key signs during a switch
         self._gate = Gate(self.merchants)
         self._memory = Memory()
         self._stranger: SigningKey | None = None
-        #: Held while a request is answered or a user acts: the server may run in a thread of its own.
-        self.lock = threading.RLock()
-        self.clock.on_advance(self.tick)
+        self.merchant = ACTIONS["add_merchant"](self, mchid, mode)
+        if self.keeper is not None:
+            self._retell(self.keeper)
+        self.clock.on_advance(lambda seconds: self.act("advance", seconds=seconds) if not self.is_retelling else None)
 
     def __repr__(self) -> str:
         return f"Sandbox(mchid={self.merchant.mchid!r}, mode={self.merchant.mode!r}, merchants={len(self.merchants)})"
 
-    def _yesterday(self) -> datetime:
+    def yesterday(self) -> datetime:
+        """The day before by the clock: what is made now is valid since then."""
         return datetime.fromtimestamp(int(self.clock()), UTC) - timedelta(days=1)
+
+    # -- the story
+
+    def act(self, name: str, /, **values: Any) -> Any:
+        """Let something happen that is no call of the API, by the name of its function in `user`, and keep it."""
+        with self.lock, self.book.at(self.clock()):
+            self.tick()
+            result = ACTIONS[name](self, **values)
+            self._keep({"at": self.book.now, "do": name, "with": values})
+            return result
+
+    def _keep(self, step: dict[str, Any]) -> None:
+        if self.keeper is not None and not self.is_retelling:
+            self.keeper.append(step)
+
+    def _retell(self, keeper: Keeper) -> None:
+        """Tell a kept story again, each step at its time; then time goes on from where it was."""
+        self.is_retelling = True
+        try:
+            for step in keeper.steps():
+                self.clock.pin(step["at"])
+                if "do" in step:
+                    self.act(step["do"], **step["with"])
+                else:
+                    self._retell_call(step)
+        finally:
+            self.clock.pin(None)
+            self.is_retelling = False
+        self.calls.clear()
+
+    def _retell_call(self, step: dict[str, Any]) -> None:
+        request = Request(
+            step["method"],
+            step["target"],
+            Headers(headers=step["headers"]),
+            base64.b64decode(step["body"]),
+            base64.b64decode(step["certificate"]) if step["certificate"] else None,
+            bool(step["secure"]),
+        )
+        self.handle(request, step["base_url"])
+
+    def export(self, path: str | Path) -> None:
+        """Write the story and the keys to a file of JSON lines. Raises `ValueError` for a sandbox that keeps none (`state=`)."""
+        if self.keeper is None:
+            raise ValueError('this sandbox keeps no story: make it with state=":memory:" or the path of a file')
+        self.keeper.write(path)
+
+    @classmethod
+    def from_story(cls, path: str | Path, *, state: str | Path = ":memory:", **settings: Any) -> Sandbox:
+        """A sandbox that has been through the story in a file that `export` wrote; with the same `mchid`, `mode` and `seed`."""
+        keeper = Keeper(state)
+        keeper.read(path)
+        if state == ":memory:":
+            return cls(state=keeper, **settings)
+        keeper.close()
+        return cls(state=state, **settings)
 
     # -- who takes part
 
     def add_merchant(self, mchid: str, mode: Mode = "public_key") -> Merchant:
         """One more merchant, with keys of its own. Raises `ValueError` where the number is taken."""
-        if mchid in self.merchants:
-            raise ValueError(f"merchant {mchid} is there already")
-        made = Merchant.make(mchid, mode, self.authority, self._numbers, self._make_key, self._yesterday())
-        self.merchants[mchid] = made
+        made: Merchant = self.act("add_merchant", mchid=mchid, mode=mode)
         return made
 
     def new_certificate(self, *, sign_with_it: bool = True) -> SigningKey:
         """Give out one more platform certificate, and sign with it from now on, or not yet."""
-        with self.lock:
-            return self.platform.add_certificate(self._yesterday(), sign_with_it=sign_with_it)
+        made: SigningKey = self.act("new_certificate", sign_with_it=sign_with_it)
+        return made
+
+    def retire_certificate(self, serial: str) -> None:
+        """Stop giving out a platform certificate, and signing with it."""
+        self.act("retire_certificate", serial=serial)
 
     def start_switch(self, mchid: str | None = None) -> None:
         """Move a merchant from certificates to the public key, as the console does: in seven steps, a day each.
@@ -137,12 +210,11 @@ class Sandbox:
         Of its notifications 0.1, 1, 5, 10, 20, 50 and then 100 % are signed with the public key; an answer goes by the request's
         `Wechatpay-Serial`. Certificates can be downloaded until `finish_switch`.
         """
-        self._merchant(mchid).switch_started = self.clock()
+        self.act("start_switch", mchid=self._merchant(mchid).mchid)
 
     def finish_switch(self, mchid: str | None = None) -> None:
         """The merchant has the public key alone."""
-        merchant = self._merchant(mchid)
-        merchant.mode, merchant.switch_started = "public_key", None
+        self.act("finish_switch", mchid=self._merchant(mchid).mchid)
 
     def key_for(self, merchant: Merchant) -> SigningKey:
         """The key that the platform signs with for a merchant, where nothing else was asked for; chance decides during a switch."""
@@ -192,14 +264,15 @@ class Sandbox:
 
         return InProcessTransport(self)
 
-    def serve(self, port: int = 0, *, host: str = "127.0.0.1", mtls: bool = False) -> SandboxServer:
+    def serve(self, port: int = 0, *, host: str = "127.0.0.1", mtls: bool = False, deliver: bool = False) -> SandboxServer:
         """The sandbox on a socket: `with sandbox.serve() as url`, or `async with`, on asyncio and trio.
 
-        Port 0 takes a free one. `mtls` serves HTTPS and asks for the merchant's client certificate.
+        Port 0 takes a free one. `mtls` serves HTTPS and asks for the merchant's client certificate. `deliver` sends notifications as
+        they fall due; without it `sandbox.deliver()` does.
         """
         from .server import SandboxServer
 
-        return SandboxServer(self, host, port, mtls=mtls)
+        return SandboxServer(self, host, port, mtls=mtls, deliver=deliver)
 
     def client_tls(self, mchid: str | None = None, *, certificate: bool = True) -> ssl.SSLContext:
         """TLS for a client of `serve(mtls=True)`: trusts this sandbox, and shows the merchant's certificate, or none."""
@@ -210,51 +283,31 @@ class Sandbox:
 
     def pay(self, out_trade_no: str, *, openid: str = "", bank_type: str = "OTHERS") -> Order:
         """The payer pays an order. Raises `LookupError` for an unknown one, `Refusal` where the phone would show an error."""
-        with self.lock:
-            self.tick()
-            order = find_order(self.book, out_trade_no)
-            life.pay(self.book, order, openid=openid, bank_type=bank_type)
-            return order
+        order: Order = self.act("pay", out_trade_no=out_trade_no, openid=openid, bank_type=bank_type)
+        return order
 
     def ask_password(self, auth_code: str) -> None:
         """The payer with this payment code must type the password: the order is USERPAYING until `pay`."""
-        self.book.shelf("passwords")[auth_code] = True
+        self.act("ask_password", auth_code=auth_code)
 
     def decline(self, out_trade_no: str) -> Order:
         """The payer does not type the password: the order of a payment code is PAYERROR. Raises `LookupError`, or `Refusal`."""
-        with self.lock:
-            order = find_order(self.book, out_trade_no)
-            if order.state != "USERPAYING":
-                raise Refusal(400, "INVALID_REQUEST", "订单不在用户支付中状态")
-            order.state = "PAYERROR"
-            return order
+        order: Order = self.act("decline", out_trade_no=out_trade_no)
+        return order
 
-    def confirm_transfer(self, out_bill_no: str) -> transfers.Transfer:
+    def confirm_transfer(self, out_bill_no: str) -> Transfer:
         """The receiver confirms a transfer. Raises `LookupError`, or `Refusal` where it cannot be confirmed."""
-        with self.lock:
-            self.tick()
-            transfer = transfers.find_transfer(self.book, out_bill_no)
-            transfers.confirm(self.book, transfer)
-            return transfer
+        transfer: Transfer = self.act("confirm_transfer", out_bill_no=out_bill_no)
+        return transfer
 
     def sign_contract(self, contract_code: str, *, openid: str = "") -> str:
         """The user signs an APIv2 contract; gives its `contract_id`. Raises `LookupError`."""
-        with self.lock:
-            contract = find_contract(self.book, contract_code)
-            contract |= {
-                "state": 1,
-                "contract_id": self.book.numbers.dated("Wx", self.clock(), 18),
-                "signed_at": self.clock(),
-                "openid": openid or "o" + self.book.numbers.letters(27),
-            }
-            return str(contract["contract_id"])
+        return str(self.act("sign_contract", contract_code=contract_code, openid=openid))
 
     def finish_refund(self, out_refund_no: str, status: str = "SUCCESS") -> Refund:
         """End a refund now: SUCCESS, ABNORMAL or CLOSED. Raises `LookupError`, or `Refusal` when it has ended."""
-        with self.lock:
-            refund = find_refund(self.book, out_refund_no)
-            life.finish_refund(self.book, refund, status)
-            return refund
+        refund: Refund = self.act("finish_refund", out_refund_no=out_refund_no, status=status)
+        return refund
 
     async def deliver(self, http: httpx.AsyncClient | None = None) -> list[Delivery]:
         """Send the notifications that are due by the clock, each once, and give what came of them.
@@ -272,13 +325,15 @@ class Sandbox:
 
     def handle(self, request: Request, base_url: str) -> Reply:
         """The one way from a request to its reply."""
-        with self.lock:
+        with self.lock, self.book.at(self.clock()):
             self.tick()
-            call = Call(self.clock(), request.method, request.target, dict(request.headers), request.body)
+            call = Call(self.book.now, request.method, request.target, dict(request.headers), request.body)
             visit = _Visit(request, call, base_url)
             reply = self._reply(visit)
             call.status, call.answer_headers, call.answer_body = reply.status, reply.headers, reply.body
             self.calls.append(call)
+            if visit.executed and request.method != "GET":
+                self._keep(_call_step(request, call, base_url))
             return reply
 
     def _reply(self, visit: _Visit) -> Reply:
@@ -287,7 +342,7 @@ class Sandbox:
             return self._sealed(visit, Refusal(404, "NOT_FOUND", "请求的接口不存在，请检查请求方式和路径", signed=False).answer())
         visit.operation, visit.path = found
         visit.call.operation = visit.operation.id
-        visit.fault = self.faults.strike(visit.operation.id, visit.request.target)
+        visit.fault = None if self.is_retelling else self.faults.strike(visit.operation.id, visit.request.target)
         visit.call.fault = visit.fault.kind if visit.fault else None
         early = _answer_instead(visit.fault)
         if early is not None:
@@ -304,7 +359,8 @@ class Sandbox:
         operation, request = _known(visit.operation), visit.request
         parts = uploads.read_parts(request) if operation.is_upload else None
         meta = None if parts is None or "meta" not in parts else parts["meta"].content
-        visit.merchant = self._gate.admit(request, visit.call, self.clock(), signed_body=meta)
+        visit.merchant = self._gate.admit(request, visit.call, self.book.now, signed_body=meta)
+        visit.executed = True
         query = schema.check_query(operation, request.query, visit.path)
         if parts is not None:
             body: Any = uploads.check_upload(operation, parts)
@@ -319,6 +375,7 @@ class Sandbox:
 
     def _answer_v2(self, visit: _Visit) -> Answer:
         operation = _known(visit.operation)
+        visit.executed = True
         return v2.answer(operation, visit.request, visit.call, self.merchants, self.book, visit.base_url, self._synthesised_data)
 
     def _opened(self, visit: _Visit, operation: Operation, body: Any, query: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -358,7 +415,7 @@ class Sandbox:
         """An answer from the catalogue alone, with what is remembered of the things that `named` names."""
         known = self._memory.recall(mchid, operation, sent if named is None else named)
         file_url = f"{base_url}/v3/billdownload/file?token={SYNTHETIC_TOKEN}"
-        status, data = make_answer(operation, seed=self.seed, now=self.clock(), sent=sent, known=known, file_url=file_url)
+        status, data = make_answer(operation, seed=self.seed, now=self.book.now, sent=sent, known=known, file_url=file_url)
         answered = as_object(data) or {}
         self._memory.remember(mchid, operation, {**known, **answered, **sent})
         return status, data
@@ -379,8 +436,8 @@ class Sandbox:
 
     def _sealed(self, visit: _Visit, answer: Answer) -> Reply:
         body = answer.content if answer.content is not None else b"" if answer.data is None else as_json(answer.data)
-        cause = "0" if answer.status < 400 else f"2{self.book.numbers.digits(8)}"
-        headers = {"Request-ID": f"{self.book.numbers.hexadecimal(40).upper()}-{cause}", "Keep-Alive": "timeout=8"} | answer.headers
+        cause = "0" if answer.status < 400 else f"2{self.book.noise.digits(8)}"
+        headers = {"Request-ID": f"{self.book.noise.hexadecimal(40).upper()}-{cause}", "Keep-Alive": "timeout=8"} | answer.headers
         if body:
             headers["Content-Type"] = answer.media_type
         if answer.signed and visit.merchant is not None:
@@ -395,16 +452,16 @@ class Sandbox:
 
     def signature_headers(self, key: SigningKey, body: bytes, fault: str = "") -> dict[str, str]:
         """The `Wechatpay-*` headers over a body; `fault` spoils them in the way of that name."""
-        if fault == "unsigned":
+        if fault == "unsigned" or self.is_retelling:
             return {}
         if fault == "unknown_serial":
-            key = self._stranger = self._stranger or SigningKey(self.book.numbers.hexadecimal(40).upper(), self._make_key())
-        timestamp, nonce = str(int(self.clock()) - (600 if fault == "stale" else 0)), self.book.numbers.letters(32)
+            key = self._stranger = self._stranger or SigningKey(self.book.noise.hexadecimal(40).upper(), self._make_key())
+        timestamp, nonce = str(int(self.clock()) - (600 if fault == "stale" else 0)), self.book.noise.letters(32)
         message = f"{timestamp}\n{nonce}\n".encode() + body + b"\n"
         signature = sign(key.private_key, message + b"something else" if fault == "wrong_signature" else message)
         if fault == "probe":
             # 355 characters, not base64: as seen in the wild.
-            signature = "WECHATPAY/SIGNTEST/" + self.book.numbers.letters(336)
+            signature = "WECHATPAY/SIGNTEST/" + self.book.noise.letters(336)
         return {
             "Wechatpay-Timestamp": timestamp,
             "Wechatpay-Nonce": nonce,
@@ -426,6 +483,22 @@ class Sandbox:
             middle = len(reply.body) // 2
             reply.body = reply.body[:middle] + bytes([reply.body[middle] ^ 1]) + reply.body[middle + 1 :]
         return reply
+
+
+def _call_step(request: Request, call: Call, base_url: str) -> dict[str, Any]:
+    """A call as it is kept."""
+    certificate = request.client_certificate
+    return {
+        "at": call.at,
+        "method": request.method,
+        "target": request.target,
+        "headers": dict(request.headers),
+        "body": base64.b64encode(request.body).decode(),
+        "certificate": base64.b64encode(certificate).decode() if certificate else "",
+        "secure": request.is_secure,
+        "base_url": base_url,
+        "answered": call.status,
+    }
 
 
 def _known(operation: Operation | None) -> Operation:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import v2
 from .flows import combine, orders, payscore, profitsharing, refunds, transfers
 from .models import Book, Order, Refund
@@ -10,14 +12,26 @@ __all__ = ["finish_refund", "pay", "tick"]
 
 
 def tick(book: Book) -> None:
-    """Let happen what is due by the clock."""
-    orders.expire(book)
-    payscore.expire(book)
-    profitsharing.finish_due(book)
-    transfers.finish_due(book)
-    for refund in refunds.due(book):
-        with book.at(refund.due):
-            finish_refund(book, refund, "SUCCESS")
+    """Let happen what is due by the clock, each thing at its moment and in their order."""
+    while (found := book.next_due()) is not None:
+        moment, what, thing = found
+        with book.at(moment):
+            _happen(book, what, thing)
+
+
+def _happen(book: Book, what: str, thing: Any) -> None:
+    if what == "order":
+        orders.lapse(thing)
+    elif what == "refund" and thing.status == "PROCESSING" and book.now >= thing.due:
+        finish_refund(book, thing, "SUCCESS")
+    elif what == "score":
+        payscore.lapse(book, thing)
+    elif what == "split":
+        profitsharing.finish_split(book, thing)
+    elif what == "return":
+        profitsharing.finish_return(book, thing)
+    elif what == "transfer":
+        transfers.lapse(book, thing)
 
 
 def pay(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 import string
 from collections.abc import Generator
@@ -11,10 +12,14 @@ from typing import Any
 
 from .clock import Clock, compact_time
 
-__all__ = ["Book", "Notice", "Numbers", "Order", "Owner", "Posting", "Refund", "ScoreOrder"]
+__all__ = ["RETRY_AFTER", "Book", "Notice", "Numbers", "Order", "Owner", "Posting", "Refund", "ScoreOrder"]
 
 #: Who an order belongs to: the merchant that signs, and its sub-merchant ("" for a direct merchant).
 Owner = tuple[str, str]
+
+
+#: Seconds from one attempt of a notification to the next: 15s/15s/30s/3m/10m/20m/30m/30m/30m/60m/3h/3h/3h/6h/6h.
+RETRY_AFTER = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600)
 
 
 class Numbers:
@@ -163,28 +168,53 @@ class Book:
         self.clock = clock
         self._moment: float | None = None
         self.numbers = Numbers(random.Random(seed))  # noqa: S311 - repeatable numbers, no secrets
+        #: For what leaves no trace in the book: nonces, request ids, tokens of addresses that expire.
+        self.noise = Numbers(random.Random(seed + 1))  # noqa: S311 - the same
         self.orders: dict[tuple[Owner, str], Order] = {}
         self.transactions: dict[str, Order] = {}
         self.refunds: dict[tuple[Owner, str], Refund] = {}
         self.score_orders: dict[tuple[Owner, str], ScoreOrder] = {}
         self.notices: list[Notice] = []
+        #: The notices that have an attempt before them, by id.
+        self.pending: dict[str, Notice] = {}
         self.postings: list[Posting] = []
+        #: What each merchant has gained or spent so far, in fen.
+        self.moved: dict[str, int] = {}
+        self._agenda: list[tuple[float, int, str, Any]] = []
+        self._agenda_count = 0
         #: State of the flows that live in their own modules, by the flow's name.
         self.shelves: dict[str, dict[Any, Any]] = {}
 
     @property
     def now(self) -> float:
-        """The time: the clock's, or within `at` the moment at which something fell due."""
+        """The time: the clock's, or the moment that `at` has set."""
         return self.clock() if self._moment is None else self._moment
 
     @contextmanager
     def at(self, moment: float) -> Generator[None]:
-        """Let things happen at the moment at which they fell due, when the clock has jumped beyond it."""
-        self._moment = moment
+        """Let it be one moment while something happens: that of a call, or the one at which a thing fell due."""
+        before, self._moment = self._moment, moment
         try:
             yield
         finally:
-            self._moment = None
+            self._moment = before
+
+    def schedule(self, moment: float, what: str, key: Any) -> None:
+        """Let something fall due: `what` names the kind of thing, `key` the thing."""
+        self._agenda_count += 1
+        heapq.heappush(self._agenda, (moment, self._agenda_count, what, key))
+
+    def next_due(self) -> tuple[float, str, Any] | None:
+        """The earliest thing that is due by now, taken from the agenda; None when nothing is."""
+        if not self._agenda or self._agenda[0][0] > self.now:
+            return None
+        moment, _, what, key = heapq.heappop(self._agenda)
+        return moment, what, key
+
+    def post(self, posting: Posting) -> None:
+        """Write down a movement of money."""
+        self.postings.append(posting)
+        self.moved[posting.mchid] = self.moved.get(posting.mchid, 0) + posting.amount
 
     def shelf(self, name: str) -> dict[Any, Any]:
         """A flow's own records."""
@@ -209,6 +239,7 @@ class Book:
             v2=v2,
         )
         self.notices.append(notice)
+        self.pending[notice.id] = notice
         return notice
 
     def refunds_of(self, order: Order) -> Generator[Refund]:

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
     from .core import Sandbox
 
-__all__ = ["RETRY_AFTER", "Delivery", "Mischief", "Notifier"]
+__all__ = ["Delivery", "Mischief", "Notifier"]
 
-#: Seconds from one attempt to the next: 15s/15s/30s/3m/10m/20m/30m/30m/30m/60m/3h/3h/3h/6h/6h.
-RETRY_AFTER = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600)
 #: Seconds that the merchant's server has for its answer.
 PATIENCE = 5.0
 
@@ -82,7 +80,7 @@ class Notifier:
     def due(self) -> list[Notice]:
         """The notices whose next attempt is due by the clock."""
         now = self._sandbox.clock()
-        return [notice for notice in self._sandbox.book.notices if notice.due is not None and notice.due <= now]
+        return [notice for notice in self._sandbox.book.pending.values() if notice.due is not None and notice.due <= now]
 
     async def deliver(self, http: httpx.AsyncClient | None = None) -> list[Delivery]:
         """Make every attempt that is due, and give what came of them.
@@ -102,10 +100,7 @@ class Notifier:
 
     def send_again(self, notice_id: str) -> Notice:
         """Make one more attempt due now, even of a notice that was taken. Raises `LookupError`."""
-        notice = next((notice for notice in self._sandbox.book.notices if notice.id == notice_id), None)
-        if notice is None:
-            raise LookupError(f"no notice {notice_id!r}")
-        notice.due = self._sandbox.clock()
+        notice: Notice = self._sandbox.act("send_again", notice_id=notice_id)
         return notice
 
     def _in_some_order(self, notices: list[Notice]) -> list[Notice]:
@@ -115,8 +110,7 @@ class Notifier:
 
     def _prepare(self, notice: Notice) -> list[Delivery]:
         """The messages of one attempt, the genuine one last."""
-        notice.attempts += 1
-        notice.due = self._next_attempt(notice)
+        self._sandbox.act("attempt", notice_id=notice.id)
         made: list[Delivery] = []
         chance, mischief = self._chance.random, self.mischief
         if not notice.v2 and chance() < mischief.probes:
@@ -130,19 +124,14 @@ class Notifier:
             made.append(self.compose(notice, "duplicate"))
         return made
 
-    def _next_attempt(self, notice: Notice) -> float | None:
-        if notice.attempts > len(RETRY_AFTER):
-            return None
-        return self._sandbox.clock() + RETRY_AFTER[notice.attempts - 1]
-
     def compose(self, notice: Notice, kind: Kind = "genuine") -> Delivery:
         """A notification as it goes over the wire, signed, or spoiled in the way of its kind."""
         sandbox = self._sandbox
         merchant = sandbox.merchants[notice.mchid]
         if notice.v2:
-            body, headers = v2.notification(notice, merchant, sandbox.book.numbers), {"Content-Type": "text/xml"}
+            body, headers = v2.notification(notice, merchant, sandbox.book.noise), {"Content-Type": "text/xml"}
         else:
-            sealed = encrypt_resource(merchant.apiv3_key, sandbox.book.numbers.letters(12), as_json(notice.resource), notice.original_type)
+            sealed = encrypt_resource(merchant.apiv3_key, sandbox.book.noise.letters(12), as_json(notice.resource), notice.original_type)
             body = as_json(
                 {
                     "id": notice.id,
@@ -186,5 +175,5 @@ class Notifier:
         with self._sandbox.lock:
             self.deliveries.append(seen)
             if seen.taken and seen.kind in {"genuine", "duplicate"}:
-                seen.notice.acknowledged, seen.notice.due = True, None
+                self._sandbox.act("taken", notice_id=seen.notice.id)
         return seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -12,10 +12,10 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-__all__ = ["Authority", "KeyMaker", "Merchant", "Mode", "Platform", "SigningKey", "make_rsa_key", "serial_of"]
+__all__ = ["Authority", "KeyMaker", "Merchant", "Mode", "Platform", "SigningKey", "Vault", "make_rsa_key", "serial_of"]
 
 #: Which platform key a merchant's answers are signed with: the certificates', the public key's, or both while it switches.
 Mode = Literal["certificate", "public_key"]
@@ -44,14 +44,57 @@ def public_pem(key: rsa.RSAPublicKey) -> str:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+class Vault:
+    """Keys and certificates by name, as PEM: kept for a sandbox that is started again, made where they are missing.
+
+    Each gets its own source of numbers, so that it comes out the same whatever was made before it.
+    """
+
+    def __init__(self, seed: int, make_key: KeyMaker, kept: MutableMapping[str, str]) -> None:
+        self._seed = seed
+        self._make_key = make_key
+        self._kept = kept
+
+    def numbers(self, name: str) -> random.Random:
+        """Numbers for the thing of that name; the secrets of a sandbox are none."""
+        return random.Random(f"{self._seed}:{name}")  # noqa: S311
+
+    def rsa_key(self, name: str) -> rsa.RSAPrivateKey:
+        """The RSA key of that name."""
+        if name not in self._kept:
+            made = self._make_key()
+            self._kept[name] = private_pem(made)
+            return made
+        key = load_pem_private_key(self._kept[name].encode(), None)
+        assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 - it was made above
+        return key
+
+    def authority_key(self) -> ec.EllipticCurvePrivateKey:
+        """The key of the certificate authority."""
+        if "authority.key" not in self._kept:
+            self._kept["authority.key"] = private_pem(ec.generate_private_key(ec.SECP256R1()))
+        key = load_pem_private_key(self._kept["authority.key"].encode(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - it was made above
+        return key
+
+    def certificate(self, name: str, make: Callable[[], x509.Certificate]) -> x509.Certificate:
+        """The certificate of that name."""
+        if name not in self._kept:
+            self._kept[name] = make().public_bytes(Encoding.PEM).decode()
+        return x509.load_pem_x509_certificate(self._kept[name].encode())
+
+
 class Authority:
     """The certificate authority of this sandbox; nobody else trusts it."""
 
-    def __init__(self, numbers: random.Random) -> None:
-        self._numbers = numbers
-        self._key = ec.generate_private_key(ec.SECP256R1())
+    def __init__(self, vault: Vault) -> None:
+        self._numbers = vault.numbers("authority")
+        self._key = vault.authority_key()
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "WeChat Pay Sandbox CA, trusted by nobody")])
-        self.certificate = self._sign(self._name, self._key.public_key(), datetime.now(UTC), _FIVE_YEARS * 2, authority=True)
+        self.certificate = vault.certificate(
+            "authority.certificate",
+            lambda: self._sign(self._name, self._key.public_key(), datetime.now(UTC), _FIVE_YEARS * 2, self._numbers, authority=True),
+        )
 
     @property
     def pem(self) -> str:
@@ -65,10 +108,12 @@ class Authority:
         start: datetime,
         life: timedelta = _FIVE_YEARS,
         *,
+        numbers: random.Random | None = None,
         host: bool = False,
     ) -> x509.Certificate:
         """A certificate for `name` from `start` on. `host` makes it one for a server on the loopback interface."""
-        return self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, start, life, host=host)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        return self._sign(subject, key, start, life, numbers or self._numbers, host=host)
 
     def _sign(
         self,
@@ -76,6 +121,7 @@ class Authority:
         key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
         start: datetime,
         life: timedelta,
+        numbers: random.Random,
         *,
         authority: bool = False,
         host: bool = False,
@@ -85,7 +131,7 @@ class Authority:
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key)
-            .serial_number(self._numbers.getrandbits(156) | 1 << 156)
+            .serial_number(numbers.getrandbits(156) | 1 << 156)
             .not_valid_before(start)
             .not_valid_after(start + life)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
@@ -141,14 +187,18 @@ class Merchant:
         return self.certificate.public_bytes(Encoding.PEM).decode()
 
     @classmethod
-    def make(cls, mchid: str, mode: Mode, authority: Authority, numbers: random.Random, make_key: KeyMaker, start: datetime) -> Merchant:
-        """A merchant with new keys."""
-        key = make_key()
+    def make(cls, mchid: str, mode: Mode, authority: Authority, vault: Vault, start: datetime) -> Merchant:
+        """A merchant with keys of its own."""
+        name = f"merchant.{mchid}"
+        numbers, key = vault.numbers(name), vault.rsa_key(f"{name}.key")
         letters = string.ascii_letters + string.digits
+        certificate = vault.certificate(
+            f"{name}.certificate", lambda: authority.issue(mchid, key.public_key(), start, numbers=vault.numbers(name))
+        )
         return cls(
             mchid=mchid,
             private_key=key,
-            certificate=authority.issue(mchid, key.public_key(), start),
+            certificate=certificate,
             apiv3_key="".join(numbers.choices(letters, k=32)),
             secret="".join(numbers.choices(letters, k=32)),
             mode=mode,
@@ -174,21 +224,21 @@ class SigningKey:
 class Platform:
     """The platform's keys: the public key, and the certificates, of which the newest signs."""
 
-    def __init__(self, authority: Authority, numbers: random.Random, make_key: KeyMaker, start: datetime) -> None:
+    def __init__(self, authority: Authority, vault: Vault, start: datetime) -> None:
         self._authority = authority
-        self._numbers = numbers
-        self._make_key = make_key
+        self._vault = vault
         self._start = start
         self._public_key: SigningKey | None = None
         self._certificates: list[SigningKey] = []
+        self._issued = 0
         self._signing = ""
 
     @property
     def public_key(self) -> SigningKey:
         """The `PUB_KEY_ID_…` key, made when first asked for."""
         if self._public_key is None:
-            digits = "".join(self._numbers.choices(string.digits, k=28))
-            self._public_key = SigningKey(f"PUB_KEY_ID_0114{digits}", self._make_key())
+            digits = "".join(self._vault.numbers("platform.public").choices(string.digits, k=28))
+            self._public_key = SigningKey(f"PUB_KEY_ID_0114{digits}", self._vault.rsa_key("platform.public.key"))
         return self._public_key
 
     @property
@@ -200,8 +250,15 @@ class Platform:
 
     def add_certificate(self, start: datetime, *, sign_with_it: bool = True) -> SigningKey:
         """Give out one more certificate, valid from `start` on, and sign with it, or not yet."""
-        key = self._make_key()
-        certificate = self._authority.issue("Tenpay.com sandbox platform certificate", key.public_key(), start)
+        name = f"platform.{self._issued}"
+        self._issued += 1
+        key = self._vault.rsa_key(f"{name}.key")
+        certificate = self._vault.certificate(
+            f"{name}.certificate",
+            lambda: self._authority.issue(
+                "Tenpay.com sandbox platform certificate", key.public_key(), start, numbers=self._vault.numbers(name)
+            ),
+        )
         made = SigningKey(serial_of(certificate), key, certificate)
         self._certificates.append(made)
         if sign_with_it:
@@ -221,6 +278,6 @@ class Platform:
         return next((key for key in given_out if key.serial == self._signing), given_out[-1])
 
     def find(self, serial: str) -> SigningKey | None:
-        """The key of that name, whichever kind it is."""
-        known = [*self._certificates, *([] if self._public_key is None else [self._public_key])]
+        """The key of that name, whichever kind it is; asked for by name, a key is made as when it is asked for at all."""
+        known = [self.public_key] if serial.startswith("PUB_KEY_ID_") else self.certificates
         return next((key for key in known if key.serial == serial), None)

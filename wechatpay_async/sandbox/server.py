@@ -6,6 +6,7 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import anyio.to_thread
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -34,15 +35,40 @@ class _Protocol(H11Protocol):
                 scope["extensions"]["tls"] = {"client_certificate": secured.getpeercert(binary_form=True)}
 
 
+class Courier:
+    """Sends notifications as they fall due, in a thread of its own."""
+
+    def __init__(self, sandbox: Sandbox, every: float = 0.2) -> None:
+        self._sandbox = sandbox
+        self._every = every
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=anyio.run, args=(self._run,), name="wechatpay-sandbox-courier", daemon=True)
+
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            await self._sandbox.deliver()
+            await anyio.sleep(self._every)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after the attempts that are under way."""
+        self._stop.set()
+        self._thread.join()
+
+
 class SandboxServer:
     """A running sandbox: a context manager, sync and async, that gives the base URL.
 
     The host is the loopback interface unless told otherwise. Entering waits until the port is open.
     """
 
-    def __init__(self, sandbox: Sandbox, host: str, port: int, *, mtls: bool = False) -> None:
+    def __init__(self, sandbox: Sandbox, host: str, port: int, *, mtls: bool = False, deliver: bool = False) -> None:
         self._host = host
         self._mtls = mtls
+        self._courier = Courier(sandbox) if deliver else None
         config = uvicorn.Config(
             make_app(sandbox), host=host, port=port, log_config=None, access_log=False, lifespan="off", http=_Protocol, ws="none"
         )
@@ -76,12 +102,16 @@ class SandboxServer:
         self._open.wait()
         if self._failure is not None or not self._server.started:
             raise OSError(f"cannot listen on {self._host}") from self._failure
+        if self._courier is not None:
+            self._courier.start()
         port = self._server.servers[0].sockets[0].getsockname()[1]
         self.url = f"{'https' if self._mtls else 'http'}://{self._host}:{port}"
         return self.url
 
     def stop(self) -> None:
         """Close the port, and break what is still open."""
+        if self._courier is not None:
+            self._courier.stop()
         self._server.should_exit = True
         self._server.force_exit = True
         self._thread.join()

@@ -1,21 +1,28 @@
-"""What the user of the phone does, for pay score, and finding the orders that the user means."""
+"""What happens in a sandbox without a call of the merchant's API: what users do, what the console does, what the clock does.
+
+Each action is a function of the sandbox and plain values, so that it can be kept and done again.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .flows import payscore
-from .models import Book, Order, Refund, ScoreOrder
+from . import life
+from .flows import payscore, transfers
+from .models import RETRY_AFTER, Book, Notice, Order, Refund, ScoreOrder
+from .parties import Merchant, Mode, SigningKey
+from .wire import Refusal
 
 if TYPE_CHECKING:
     from .core import Sandbox
 
-__all__ = ["ScoreUser", "find_contract", "find_order", "find_refund"]
+__all__ = ["ACTIONS", "ScoreUser", "find_order", "find_refund"]
 
 
 def find_order(book: Book, out_trade_no: str) -> Order:
     """The newest order of that number, whoever's it is; for a combined order's number the first of its parts."""
-    found = [order for (_, number), order in book.orders.items() if out_trade_no in {number, order.combine_out_trade_no}]
+    found = [order for (_, number), order in book.orders.items() if out_trade_no in (number, order.combine_out_trade_no)]
     if not found:
         raise LookupError(f"no order {out_trade_no!r}")
     return found[-1]
@@ -29,12 +36,163 @@ def find_refund(book: Book, out_refund_no: str) -> Refund:
     return found[-1]
 
 
-def find_contract(book: Book, contract_code: str) -> dict[str, Any]:
-    """The newest APIv2 contract of that code."""
-    found: list[dict[str, Any]] = [known for (_, number), known in book.shelf("contracts").items() if number == contract_code]
+def find_score_order(book: Book, out_order_no: str) -> ScoreOrder:
+    """The newest pay-score order of that number."""
+    found = [order for (_, number), order in book.score_orders.items() if number == out_order_no]
+    if not found:
+        raise LookupError(f"no pay-score order {out_order_no!r}")
+    return found[-1]
+
+
+def find_notice(book: Book, notice_id: str) -> Notice:
+    """The notice of that id."""
+    found = book.pending.get(notice_id) or next((notice for notice in book.notices if notice.id == notice_id), None)
+    if found is None:
+        raise LookupError(f"no notice {notice_id!r}")
+    return found
+
+
+def pay(sandbox: Sandbox, out_trade_no: str, openid: str = "", bank_type: str = "OTHERS") -> Order:
+    """The payer pays an order."""
+    mine = sandbox.book.orders.get(((sandbox.merchant.mchid, ""), out_trade_no))
+    order = mine if mine is not None and not mine.is_paid else find_order(sandbox.book, out_trade_no)
+    life.pay(sandbox.book, order, openid=openid, bank_type=bank_type)
+    return order
+
+
+def ask_password(sandbox: Sandbox, auth_code: str) -> None:
+    """The payer with this payment code must type the password."""
+    sandbox.book.shelf("passwords")[auth_code] = True
+
+
+def decline(sandbox: Sandbox, out_trade_no: str) -> Order:
+    """The payer does not type the password."""
+    order = find_order(sandbox.book, out_trade_no)
+    if order.state != "USERPAYING":
+        raise Refusal(400, "INVALID_REQUEST", "订单不在用户支付中状态")
+    order.state = "PAYERROR"
+    return order
+
+
+def confirm_score(sandbox: Sandbox, out_order_no: str, openid: str = "") -> ScoreOrder:
+    """The user confirms a pay-score order."""
+    order = find_score_order(sandbox.book, out_order_no)
+    payscore.confirm(sandbox.book, order, openid=openid)
+    return order
+
+
+def pay_score(sandbox: Sandbox, out_order_no: str) -> Order:
+    """The amount of a pay-score order is collected."""
+    return payscore.user_pays(sandbox.book, find_score_order(sandbox.book, out_order_no))
+
+
+def confirm_transfer(sandbox: Sandbox, out_bill_no: str) -> transfers.Transfer:
+    """The receiver confirms a transfer."""
+    transfer = transfers.find_transfer(sandbox.book, out_bill_no)
+    transfers.confirm(sandbox.book, transfer)
+    return transfer
+
+
+def sign_contract(sandbox: Sandbox, contract_code: str, openid: str = "") -> str:
+    """The user signs an APIv2 contract."""
+    found: list[dict[str, Any]] = [known for (_, code), known in sandbox.book.shelf("contracts").items() if code == contract_code]
     if not found:
         raise LookupError(f"no contract {contract_code!r}")
-    return found[-1]
+    contract_id = sandbox.book.numbers.dated("Wx", sandbox.book.now, 18)
+    signer = openid or "o" + sandbox.book.numbers.letters(27)
+    found[-1] |= {"state": 1, "contract_id": contract_id, "signed_at": sandbox.book.now, "openid": signer}
+    return contract_id
+
+
+def finish_refund(sandbox: Sandbox, out_refund_no: str, status: str = "SUCCESS") -> Refund:
+    """End a refund now."""
+    refund = find_refund(sandbox.book, out_refund_no)
+    life.finish_refund(sandbox.book, refund, status)
+    return refund
+
+
+def add_merchant(sandbox: Sandbox, mchid: str, mode: Mode = "public_key") -> Merchant:
+    """One more merchant."""
+    if mchid in sandbox.merchants:
+        raise ValueError(f"merchant {mchid} is there already")
+    made = Merchant.make(mchid, mode, sandbox.authority, sandbox.vault, sandbox.yesterday())
+    sandbox.merchants[mchid] = made
+    return made
+
+
+def new_certificate(sandbox: Sandbox, sign_with_it: bool = True) -> SigningKey:
+    """One more platform certificate."""
+    return sandbox.platform.add_certificate(sandbox.yesterday(), sign_with_it=sign_with_it)
+
+
+def retire_certificate(sandbox: Sandbox, serial: str) -> None:
+    """One platform certificate less."""
+    sandbox.platform.retire_certificate(serial)
+
+
+def start_switch(sandbox: Sandbox, mchid: str) -> None:
+    """A merchant begins to move to the public key."""
+    sandbox.merchants[mchid].switch_started = sandbox.book.now
+
+
+def finish_switch(sandbox: Sandbox, mchid: str) -> None:
+    """A merchant has the public key alone."""
+    sandbox.merchants[mchid].mode, sandbox.merchants[mchid].switch_started = "public_key", None
+
+
+def attempt(sandbox: Sandbox, notice_id: str) -> None:
+    """An attempt to notify is made; the next one is due by the schedule."""
+    notice = find_notice(sandbox.book, notice_id)
+    notice.attempts += 1
+    notice.due = sandbox.book.now + RETRY_AFTER[notice.attempts - 1] if notice.attempts <= len(RETRY_AFTER) else None
+    if notice.due is None:
+        sandbox.book.pending.pop(notice_id, None)
+
+
+def taken(sandbox: Sandbox, notice_id: str) -> None:
+    """The merchant has taken a notification."""
+    notice = find_notice(sandbox.book, notice_id)
+    notice.acknowledged, notice.due = True, None
+    sandbox.book.pending.pop(notice_id, None)
+
+
+def send_again(sandbox: Sandbox, notice_id: str) -> Notice:
+    """One more attempt is due now."""
+    notice = find_notice(sandbox.book, notice_id)
+    notice.due = sandbox.book.now
+    sandbox.book.pending[notice_id] = notice
+    return notice
+
+
+def advance(sandbox: Sandbox, seconds: float) -> None:
+    """The clock was moved ahead; what fell due on the way happens."""
+    if sandbox.is_retelling:
+        sandbox.clock.advance(seconds)
+    sandbox.tick()
+
+
+ACTIONS: Mapping[str, Callable[..., Any]] = {
+    action.__name__: action
+    for action in (
+        pay,
+        ask_password,
+        decline,
+        confirm_score,
+        pay_score,
+        confirm_transfer,
+        sign_contract,
+        finish_refund,
+        add_merchant,
+        new_certificate,
+        retire_certificate,
+        start_switch,
+        finish_switch,
+        attempt,
+        taken,
+        send_again,
+        advance,
+    )
+}
 
 
 class ScoreUser:
@@ -45,21 +203,14 @@ class ScoreUser:
 
     def find(self, out_order_no: str) -> ScoreOrder:
         """The newest pay-score order of that number. Raises `LookupError`."""
-        found = [order for (_, number), order in self._sandbox.book.score_orders.items() if number == out_order_no]
-        if not found:
-            raise LookupError(f"no pay-score order {out_order_no!r}")
-        return found[-1]
+        return find_score_order(self._sandbox.book, out_order_no)
 
     def confirm(self, out_order_no: str, *, openid: str = "") -> ScoreOrder:
         """The user confirms the order: it is DOING. Raises `LookupError`, or `Refusal` when it cannot be confirmed."""
-        with self._sandbox.lock:
-            self._sandbox.tick()
-            order = self.find(out_order_no)
-            payscore.confirm(self._sandbox.book, order, openid=openid)
-            return order
+        order: ScoreOrder = self._sandbox.act("confirm_score", out_order_no=out_order_no, openid=openid)
+        return order
 
     def pay(self, out_order_no: str) -> Order:
         """The amount is collected from the user: the order is DONE. Gives the payment, which can be refunded."""
-        with self._sandbox.lock:
-            self._sandbox.tick()
-            return payscore.user_pays(self._sandbox.book, self.find(out_order_no))
+        payment: Order = self._sandbox.act("pay_score", out_order_no=out_order_no)
+        return payment

@@ -31,9 +31,7 @@ def certificates(ask: Ask) -> Answer:
             or not certificate.not_valid_before_utc.timestamp() <= ask.book.now < certificate.not_valid_after_utc.timestamp()
         ):
             continue
-        sealed = encrypt_resource(
-            ask.merchant.apiv3_key, ask.book.numbers.letters(12), certificate.public_bytes(Encoding.PEM), "certificate"
-        )
+        sealed = encrypt_resource(ask.merchant.apiv3_key, ask.book.noise.letters(12), certificate.public_bytes(Encoding.PEM), "certificate")
         entries.append(
             {
                 "serial_no": key.serial,

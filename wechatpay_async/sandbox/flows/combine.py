@@ -5,7 +5,6 @@ https://pay.weixin.qq.com/doc/v3/partner/4012760633
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..clock import rfc3339
 from ..models import Book, Order
 from ..wire import Answer, Refusal
 from .context import Ask, Routes, refuse_foreign, text_limit
-from .orders import check_notify_url, check_out_trade_no, new_prepay_id, parse_moment, payer_pays
+from .orders import check_notify_url, check_out_trade_no, keep, new_prepay_id, parse_moment, payer_pays
 
 __all__ = ["ROUTES", "Combined", "combined_of", "user_pays"]
 
@@ -57,7 +56,7 @@ def place(ask: Ask, trade_type: str) -> Combined:
         if (part.owner, part.out_trade_no) in book.orders:
             raise Refusal(403, "OUT_TRADE_NO_USED", f"子单商户订单号 {part.out_trade_no} 重复")
     for part in parts:
-        book.orders[(part.owner, part.out_trade_no)] = part
+        keep(book, part)
     made = Combined(ask.mchid, number, trade_type, body, parts)
     book.shelf("combine")[(ask.mchid, number)] = made
     return made
@@ -118,15 +117,12 @@ def h5(ask: Ask) -> Answer:
 
 
 def _find(ask: Ask) -> Combined:
-    mine: Iterable[Any] = ask.book.shelf("combine").values()
-    for combined in mine:
-        if combined.mchid == ask.mchid and (
-            combined.number == ask.path.get("combine_out_trade_no")
-            or (combined.transaction_id and combined.transaction_id == ask.path.get("combine_transaction_id"))
-        ):
-            found: Combined = combined
-            return found
-    raise Refusal(404, "ORDER_NOT_EXIST", "订单不存在")
+    shelf = ask.book.shelf("combine")
+    number = ask.path.get("combine_out_trade_no") or ask.book.shelf("combine_ids").get(ask.path.get("combine_transaction_id"))
+    found: Combined | None = shelf.get((ask.mchid, number))
+    if found is None:
+        raise Refusal(404, "ORDER_NOT_EXIST", "订单不存在")
+    return found
 
 
 def query(ask: Ask) -> Answer:
@@ -185,6 +181,7 @@ def user_pays(book: Book, combined: Combined, *, openid: str = "", bank_type: st
     for part in combined.parts:
         payer_pays(book, part, openid=openid, bank_type=bank_type)
     combined.transaction_id = book.numbers.dated("4200", book.now, 16)
+    book.shelf("combine_ids")[combined.transaction_id] = combined.number
     book.notify(combined.mchid, combined.terms.get("notify_url", ""), "TRANSACTION.SUCCESS", "transaction", "支付成功", view(combined))
 
 

@@ -16,7 +16,7 @@ from ..models import Book, Order, Owner, Posting
 from ..wire import Answer, Refusal
 from .context import Ask, Routes, refuse_foreign, text_limit
 
-__all__ = ["ROUTES", "check_notify_url", "check_out_trade_no", "expire", "new_prepay_id", "parse_moment", "payer_pays", "tell_paid"]
+__all__ = ["ROUTES", "check_notify_url", "check_out_trade_no", "keep", "lapse", "new_prepay_id", "parse_moment", "payer_pays", "tell_paid"]
 
 _OUT_TRADE_NO = re.compile(r"[0-9A-Za-z_\-|*]{6,32}")
 _WEEK = 7 * 86_400
@@ -113,7 +113,7 @@ def place(ask: Ask, trade_type: str) -> Order:
         openid=_openid(body.get("payer", {})),
         profit_sharing=bool(body.get("settle_info", {}).get("profit_sharing", False)),
     )
-    book.orders[(owner, order.out_trade_no)] = order
+    keep(book, order)
     return order
 
 
@@ -230,7 +230,7 @@ def revoke(book: Book, order: Order) -> None:
     if order.is_paid and order.refunds:
         raise Refusal(400, "INVALID_REQUEST", "订单已退款，不能撤销")
     if order.is_paid:
-        book.postings.append(Posting(book.now, order.mchid, "撤销", -order.total, order.transaction_id, order=order))
+        book.post(Posting(book.now, order.mchid, "撤销", -order.total, order.transaction_id, order=order))
     order.state = "REVOKED"
 
 
@@ -281,7 +281,7 @@ def payer_pays(book: Book, order: Order, *, openid: str = "", bank_type: str = "
     order.openid = order.openid or openid or "o" + book.numbers.letters(27)
     order.transaction_id = book.numbers.dated("4200", book.now, 16)
     book.transactions[order.transaction_id] = order
-    book.postings.append(Posting(book.now, order.mchid, "交易", order.total, order.transaction_id, order=order))
+    book.post(Posting(book.now, order.mchid, "交易", order.total, order.transaction_id, order=order))
 
 
 def tell_paid(book: Book, order: Order) -> None:
@@ -290,11 +290,16 @@ def tell_paid(book: Book, order: Order) -> None:
     book.notify(order.owner[0], order.notify_url, "TRANSACTION.SUCCESS", "transaction", "支付成功", resource)
 
 
-def expire(book: Book) -> None:
-    """Close what was not paid in time."""
-    for order in book.orders.values():
-        if order.state in {"NOTPAY", "USERPAYING"} and book.now >= order.expires:
-            order.state = "CLOSED"
+def lapse(order: Order) -> None:
+    """Close an order that was not paid in time."""
+    if order.state in {"NOTPAY", "USERPAYING"}:
+        order.state = "CLOSED"
+
+
+def keep(book: Book, order: Order) -> None:
+    """Enter a new order into the book; it lapses when its time is over."""
+    book.orders[(order.owner, order.out_trade_no)] = order
+    book.schedule(order.expires, "order", order)
 
 
 _DIRECT, _PARTNER = "/v3/pay/transactions", "/v3/pay/partner/transactions"

@@ -19,7 +19,7 @@ from ..wire import Answer, Refusal
 from .context import Ask, Routes, text_limit
 from .orders import check_notify_url
 
-__all__ = ["ROUTES", "confirm", "expire", "user_pays"]
+__all__ = ["ROUTES", "confirm", "lapse", "user_pays"]
 
 _OUT_ORDER_NO = re.compile(r"[0-9A-Za-z_\-|*]{1,32}")
 _HOUR = 3_600
@@ -71,7 +71,9 @@ def _new(ask: Ask) -> ScoreOrder:
         package=book.numbers.letters(40) if needs_user else "",
     )
     book.score_orders[(owner, order.out_order_no)] = order
-    if not needs_user:
+    if needs_user:
+        book.schedule(order.created + _HOUR, "score", order)
+    else:
         _start(book, order)
     return order
 
@@ -114,8 +116,10 @@ def query(ask: Ask) -> Answer:
     if (number is None) == (query_id is None):
         raise Refusal(400, "PARAM_ERROR", "out_order_no和query_id须填写且只填写一个", {"location": "query"})
     owner = _owner(ask, ask.query)
-    mine = (order for order in ask.book.score_orders.values() if order.owner == owner)
-    order = next((order for order in mine if number == order.out_order_no or query_id == order.query_id), None)
+    if number is not None:
+        order = ask.book.score_orders.get((owner, number))
+    else:
+        order = next((item for item in ask.book.score_orders.values() if item.owner == owner and item.query_id == query_id), None)
     if order is None:
         raise Refusal(404, "ORDER_NOT_EXIST", "订单不存在")
     _check_same(order, ask.query, "service_id")
@@ -275,6 +279,7 @@ def _collection(order: ScoreOrder) -> dict[str, Any]:
 
 def _start(book: Book, order: ScoreOrder) -> None:
     order.state, order.state_description, order.doing_since = "DOING", "USER_CONFIRM", book.now
+    book.schedule(book.now + _THIRTY_DAYS, "score", order)
 
 
 def confirm(book: Book, order: ScoreOrder, *, openid: str = "") -> None:
@@ -311,7 +316,7 @@ def user_pays(book: Book, order: ScoreOrder) -> Order:
     payment.terms |= {"mchid": order.owner[0], "description": order.terms.get("service_introduction", "")}
     book.orders[(payment.owner, payment.out_trade_no)] = payment
     book.transactions[payment.transaction_id] = payment
-    book.postings.append(Posting(book.now, payment.mchid, "交易", payment.total, payment.transaction_id, order=payment))
+    book.post(Posting(book.now, payment.mchid, "交易", payment.total, payment.transaction_id, order=payment))
     _settle(order, "NEWTON", compact_time(book.now), payment.transaction_id)
     _tell(book, order, "PAYSCORE.USER_PAID", "用户支付成功")
     return payment
@@ -327,13 +332,12 @@ def _tell(book: Book, order: ScoreOrder, event_type: str, summary: str) -> None:
     book.notify(order.owner[0], order.terms.get("notify_url", ""), event_type, "payscore", summary, view(order, whole=True))
 
 
-def expire(book: Book) -> None:
-    """Let the orders lapse that nobody confirmed or completed in time."""
-    for order in book.score_orders.values():
-        unconfirmed = order.state == "CREATED" and book.now - order.created >= _HOUR
-        uncompleted = order.state == "DOING" and not order.collection and book.now - order.doing_since >= _THIRTY_DAYS
-        if unconfirmed or uncompleted:
-            order.state, order.state_description = "EXPIRED", ""
+def lapse(book: Book, order: ScoreOrder) -> None:
+    """Let an order lapse that nobody confirmed or completed in time."""
+    unconfirmed = order.state == "CREATED" and book.now >= order.created + _HOUR
+    uncompleted = order.state == "DOING" and not order.collection and book.now >= order.doing_since + _THIRTY_DAYS
+    if unconfirmed or uncompleted:
+        order.state, order.state_description = "EXPIRED", ""
 
 
 _DIRECT, _PARTNER = "/v3/payscore/serviceorder", "/v3/payscore/partner/serviceorder"

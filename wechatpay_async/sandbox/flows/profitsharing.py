@@ -13,7 +13,7 @@ from ..models import Book, Order, Owner, Posting
 from ..wire import Answer, Refusal
 from .context import Ask, Routes
 
-__all__ = ["ROUTES", "Return", "Split", "finish_due"]
+__all__ = ["ROUTES", "Return", "Split", "finish_return", "finish_split"]
 
 #: Of 10,000: the share of an order that may go to receivers, unless the contract says more.
 MAX_RATIO = 3_000
@@ -37,6 +37,7 @@ class Split:
     due: float
     unfreezes: bool
     state: str = "PROCESSING"
+    returns: list[Return] = field(default_factory=list["Return"])
 
 
 @dataclass
@@ -52,7 +53,6 @@ class Return:
     due: float
     result: str = "PROCESSING"
     finished: float = 0
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def _owner(ask: Ask, source: Any) -> Owner:
@@ -121,15 +121,17 @@ def _order(ask: Ask, body: dict[str, Any]) -> Order:
         raise Refusal(404, "RESOURCE_NOT_EXISTS", "订单不存在")
     if not order.profit_sharing:
         raise Refusal(400, "INVALID_REQUEST", "非分账订单，下单时须指定profit_sharing为true")
-    if order.unfrozen or any(item.transaction_id == order.transaction_id and item.unfreezes for item in _splits(ask.book)):
+    earlier = _splits_of(ask.book, order)
+    if order.unfrozen or any(item.unfreezes for item in earlier):
         raise Refusal(400, "INVALID_REQUEST", "订单的分账已完结")
-    if sum(item.transaction_id == order.transaction_id for item in _splits(ask.book)) >= _MOST_SPLITS:
+    if len(earlier) >= _MOST_SPLITS:
         raise Refusal(403, "RULE_LIMIT", "一笔订单最多分账50次")
     return order
 
 
-def _splits(book: Book) -> list[Split]:
-    return list(book.shelf("splits").values())
+def _splits_of(book: Book, order: Order) -> list[Split]:
+    found: list[Split] = book.shelf("splits_of_transactions").setdefault(order.transaction_id, [])
+    return found
 
 
 def unsplit(book: Book, order: Order) -> int:
@@ -153,6 +155,9 @@ def _new_split(ask: Ask, order: Order, receivers: list[dict[str, Any]], *, unfre
         unfreezes=unfreezes,
     )
     book.shelf("splits")[(order.owner, made.out_order_no)] = made
+    book.shelf("split_ids")[made.order_id] = made
+    _splits_of(book, order).append(made)
+    book.schedule(made.due, "split", made)
     return made
 
 
@@ -215,11 +220,7 @@ def give_back(ask: Ask) -> Answer:
         for item in found.receivers
         if item["type"] == "MERCHANT_ID" and item["account"] == body["return_mchid"] and item["result"] == "SUCCESS"
     )
-    earlier: list[Return] = [
-        item
-        for item in ask.book.shelf("returns").values()
-        if item.split is found and item.terms["return_mchid"] == body["return_mchid"] and item.result != "FAILED"
-    ]
+    earlier = [item for item in found.returns if item.terms["return_mchid"] == body["return_mchid"]]
     left = received - sum(item.terms["amount"] for item in earlier)
     if body["amount"] < 1 or body["amount"] > left:
         raise Refusal(403, "NOT_ENOUGH", f"回退金额须大于0，且不超过可回退金额 {left} 分")
@@ -235,15 +236,19 @@ def give_back(ask: Ask) -> Answer:
         ask.book.now + _PROCESSING,
     )
     ask.book.shelf("returns")[(owner, made.out_return_no)] = made
+    found.returns.append(made)
+    ask.book.schedule(made.due, "return", made)
     return Answer(data=_return_view(made))
 
 
 def _split_of(ask: Ask, body: dict[str, Any]) -> Split:
     if not body.get("order_id") and not body.get("out_order_no"):
         raise Refusal(400, "PARAM_ERROR", "order_id和out_order_no须填写一个", {"location": "body", "field": "/body/order_id"})
-    for item in _splits(ask.book):
-        if item.owner == _owner(ask, body) and (item.order_id == body.get("order_id") or item.out_order_no == body.get("out_order_no")):
-            return item
+    owner, order_id = _owner(ask, body), body.get("order_id")
+    shelf, key = ("split_ids", order_id) if order_id else ("splits", (owner, body.get("out_order_no")))
+    found: Split | None = ask.book.shelf(shelf).get(key)
+    if found is not None and found.owner == owner:
+        return found
     raise Refusal(404, "RESOURCE_NOT_EXISTS", "分账单不存在")
 
 
@@ -271,27 +276,16 @@ def _return_view(item: Return) -> dict[str, Any]:
     }
 
 
-def finish_due(book: Book) -> None:
-    """Let the money arrive whose time has come."""
-    for item in _splits(book):
-        if item.state == "PROCESSING" and book.now >= item.due:
-            with book.at(item.due):
-                _finish(book, item)
-    returns: list[Return] = list(book.shelf("returns").values())
-    for back in returns:
-        if back.result == "PROCESSING" and book.now >= back.due:
-            with book.at(back.due):
-                _finish_return(book, back)
-
-
-def _finish_return(book: Book, back: Return) -> None:
+def finish_return(book: Book, back: Return) -> None:
+    """Money comes back from a receiver."""
     order = book.transactions[back.split.transaction_id]
     back.result, back.finished = "SUCCESS", book.now
     order.shared -= back.terms["amount"]
     _move(book, order, back.terms["return_mchid"], -back.terms["amount"], "分账回退")
 
 
-def _finish(book: Book, item: Split) -> None:
+def finish_split(book: Book, item: Split) -> None:
+    """Money goes to the receivers, or stays where one is not related."""
     order = book.transactions[item.transaction_id]
     known = book.shelf("receivers")
     item.state = "FINISHED"
@@ -307,9 +301,9 @@ def _finish(book: Book, item: Split) -> None:
 
 
 def _move(book: Book, order: Order, receiver: str, amount: int, kind: str) -> None:
-    book.postings.append(Posting(book.now, order.mchid, kind, -amount, order.transaction_id, note=receiver))
+    book.post(Posting(book.now, order.mchid, kind, -amount, order.transaction_id, note=receiver))
     if receiver:
-        book.postings.append(Posting(book.now, receiver, kind, amount, order.transaction_id, note=order.mchid))
+        book.post(Posting(book.now, receiver, kind, amount, order.transaction_id, note=order.mchid))
 
 
 _BASE = "/v3/profitsharing"

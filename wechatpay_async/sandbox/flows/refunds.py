@@ -14,7 +14,7 @@ from ..wire import Answer, Refusal
 from .context import Ask, Routes, text_limit
 from .orders import check_notify_url
 
-__all__ = ["ROUTES", "due", "finish", "refund_order"]
+__all__ = ["ROUTES", "finish", "refund_order"]
 
 _OUT_REFUND_NO = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 _YEAR = 365 * 86_400
@@ -83,6 +83,7 @@ def refund_order(
     book.refunds[(order.owner, out_refund_no)] = made
     order.refunds.append(out_refund_no)
     order.state = "REFUND"
+    book.schedule(made.due, "refund", made)
     return made
 
 
@@ -129,6 +130,7 @@ def apply_abnormal(ask: Ask) -> Answer:
     if refund.status != "ABNORMAL":
         raise Refusal(400, "INVALID_REQUEST", "退款单不是退款异常状态")
     refund.status, refund.due = "PROCESSING", ask.book.now + _PROCESSING
+    ask.book.schedule(refund.due, "refund", refund)
     return Answer(data=view(refund))
 
 
@@ -164,11 +166,6 @@ def _amounts(refund: Refund) -> dict[str, int]:
     }
 
 
-def due(book: Book) -> list[Refund]:
-    """The refunds that arrive now."""
-    return [refund for refund in book.refunds.values() if refund.status == "PROCESSING" and book.now >= refund.due]
-
-
 def finish(book: Book, refund: Refund, status: str) -> None:
     """End a refund as SUCCESS, ABNORMAL (the payer's account takes nothing) or CLOSED; the merchant is told."""
     if refund.status != "PROCESSING":
@@ -176,7 +173,7 @@ def finish(book: Book, refund: Refund, status: str) -> None:
     refund.status, refund.finished = status, book.now
     order = book.orders[(refund.owner, refund.out_trade_no)]
     if status == "SUCCESS":
-        book.postings.append(Posting(book.now, order.mchid, "退款", -refund.refund, refund.transaction_id, order=order, refund=refund))
+        book.post(Posting(book.now, order.mchid, "退款", -refund.refund, refund.transaction_id, order=order, refund=refund))
     elif status == "CLOSED" and all(item.status == "CLOSED" for item in book.refunds_of(order)):
         order.state = "SUCCESS"
     if not refund.v2:

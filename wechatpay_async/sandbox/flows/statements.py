@@ -73,7 +73,7 @@ def _sub_merchants(ask: Ask) -> list[str]:
 
 
 def _part(ask: Ask, number: int, text: bytes) -> dict[str, Any]:
-    key, nonce = os.urandom(32), ask.book.numbers.letters(16)
+    key, nonce = os.urandom(32), ask.book.noise.letters(16)
     sealed = bills.gzipped(text) if ask.query.get("tar_type") == "GZIP" else text
     content = AESGCM(key).encrypt(nonce.encode(), sealed, None)
     return {
@@ -122,7 +122,7 @@ def _offered(ask: Ask, text: bytes, life: int) -> Answer:
 
 
 def _address(ask: Ask, content: bytes, life: int) -> str:
-    token = ask.book.numbers.letters(64)
+    token = ask.book.noise.letters(64)
     ask.book.shelf("files")[token] = File(ask.mchid, content, ask.book.now + life)
     return f"{ask.base_url}/v3/billdownload/file?token={token}"
 

@@ -18,7 +18,7 @@ from ..wire import Answer, Refusal
 from .context import Ask, Routes, text_limit
 from .orders import check_notify_url
 
-__all__ = ["ROUTES", "Transfer", "confirm", "find_transfer", "finish_due"]
+__all__ = ["ROUTES", "Transfer", "confirm", "find_transfer", "lapse"]
 
 _DAY = 86_400
 _CANCELING = 3
@@ -67,6 +67,9 @@ def create(ask: Ask) -> Answer:
         package=book.numbers.letters(64),
     )
     shelf[key] = made
+    book.shelf("transfer_bills")[made.bill_no] = made
+    _hold(book, made.mchid, made.amount)
+    book.schedule(made.created + _DAY, "transfer", made)
     return Answer(data=_placed(made))
 
 
@@ -90,13 +93,13 @@ def _check(body: dict[str, Any]) -> None:
 
 
 def _available(book: Book, mchid: str) -> int:
-    moved = sum(item.amount for item in book.postings if item.mchid == mchid)
-    held = sum(item.amount for item in _all(book) if item.mchid == mchid and item.state in {"WAIT_USER_CONFIRM", "CANCELING"})
-    return OPENING_BALANCE + moved - held
+    held: int = book.shelf("held").get(mchid, 0)
+    return OPENING_BALANCE + book.moved.get(mchid, 0) - held
 
 
-def _all(book: Book) -> list[Transfer]:
-    return list(book.shelf("transfers").values())
+def _hold(book: Book, mchid: str, amount: int) -> None:
+    shelf = book.shelf("held")
+    shelf[mchid] = shelf.get(mchid, 0) + amount
 
 
 def _placed(item: Transfer) -> dict[str, Any]:
@@ -115,8 +118,9 @@ def _placed(item: Transfer) -> dict[str, Any]:
 
 def _find(ask: Ask) -> Transfer:
     number, bill_no = ask.path.get("out_bill_no"), ask.path.get("transfer_bill_no")
-    found = next((item for item in _all(ask.book) if item.mchid == ask.mchid and (item.number == number or item.bill_no == bill_no)), None)
-    if found is None:
+    shelf, key = ("transfers", (ask.mchid, number)) if number is not None else ("transfer_bills", bill_no)
+    found: Transfer | None = ask.book.shelf(shelf).get(key)
+    if found is None or found.mchid != ask.mchid:
         raise Refusal(404, "NOT_FOUND", "转账单不存在")
     return found
 
@@ -148,6 +152,7 @@ def cancel(ask: Ask) -> Answer:
     item, book = _find(ask), ask.book
     if item.state == "WAIT_USER_CONFIRM":
         item.state, item.updated, item.cancel_due = "CANCELING", book.now, book.now + _CANCELING
+        book.schedule(item.cancel_due, "transfer", item)
     elif item.state not in {"CANCELING", "CANCELLED"}:
         raise Refusal(400, "INVALID_REQUEST", f"转账单状态为 {item.state}，不能撤销")
     data = {"out_bill_no": item.number, "transfer_bill_no": item.bill_no, "state": item.state, "update_time": rfc3339(item.updated)}
@@ -156,7 +161,7 @@ def cancel(ask: Ask) -> Answer:
 
 def find_transfer(book: Book, out_bill_no: str) -> Transfer:
     """The newest transfer of that number. Raises `LookupError`."""
-    found = [item for item in _all(book) if item.number == out_bill_no]
+    found: list[Transfer] = [item for (_, number), item in book.shelf("transfers").items() if number == out_bill_no]
     if not found:
         raise LookupError(f"no transfer {out_bill_no!r}")
     return found[-1]
@@ -166,23 +171,21 @@ def confirm(book: Book, item: Transfer) -> None:
     """The user's part: takes the money."""
     if item.state != "WAIT_USER_CONFIRM":
         raise Refusal(400, "INVALID_REQUEST", f"转账单状态为 {item.state}，不能确认")
-    book.postings.append(Posting(book.now, item.mchid, "商家转账", -item.amount, item.bill_no))
+    book.post(Posting(book.now, item.mchid, "商家转账", -item.amount, item.bill_no))
     _end(book, item, "SUCCESS")
 
 
-def finish_due(book: Book) -> None:
-    """Let lapse what nobody confirmed, and finish what is being cancelled."""
-    for item in _all(book):
-        if item.state == "WAIT_USER_CONFIRM" and book.now - item.created >= _DAY:
-            with book.at(item.created + _DAY):
-                _end(book, item, "FAIL", "OVERDUE_CLOSE")
-        elif item.state == "CANCELING" and book.now >= item.cancel_due:
-            with book.at(item.cancel_due):
-                _end(book, item, "CANCELLED", "MCH_CANCEL")
+def lapse(book: Book, item: Transfer) -> None:
+    """Fail what nobody confirmed within a day, and finish what is being cancelled."""
+    if item.state == "WAIT_USER_CONFIRM" and book.now >= item.created + _DAY:
+        _end(book, item, "FAIL", "OVERDUE_CLOSE")
+    elif item.state == "CANCELING" and book.now >= item.cancel_due:
+        _end(book, item, "CANCELLED", "MCH_CANCEL")
 
 
 def _end(book: Book, item: Transfer, state: str, reason: str = "") -> None:
     item.state, item.updated, item.fail_reason = state, book.now, reason
+    _hold(book, item.mchid, -item.amount)
     resource: dict[str, Any] = {
         "mch_id": item.mchid,
         "out_bill_no": item.number,

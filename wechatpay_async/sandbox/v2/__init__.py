@@ -54,7 +54,7 @@ def answer(
         "return_code": "SUCCESS",
         "return_msg": "OK",
         **echoed,
-        "nonce_str": book.numbers.letters(32),
+        "nonce_str": book.noise.letters(32),
         "result_code": "SUCCESS",
         **made,
     }

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import bills
 from ..clock import BEIJING, compact_time, rfc3339
-from ..flows.orders import TRADE_STATES, new_prepay_id, payer_pays
+from ..flows.orders import TRADE_STATES, keep, new_prepay_id, payer_pays
 from ..flows.refunds import refund_order
 from ..models import Book, Notice, Order, Owner, Posting, Refund
 from ..parties import Merchant
@@ -114,7 +114,7 @@ def _place(ask: AskV2, trade_type: str) -> Order:
         v2=True,
         profit_sharing=ask.text("profit_sharing") == "Y",
     )
-    book.orders[(order.owner, number)] = order
+    keep(book, order)
     return order
 
 
@@ -211,7 +211,7 @@ def reverse(ask: AskV2) -> Fields:
     if ask.book.now - order.created > 7 * _DAY:
         raise Declined("REVERSE_EXPIRE", "订单超过7天，不能撤销")
     if order.is_paid:
-        ask.book.postings.append(Posting(ask.book.now, order.mchid, "撤销", -order.total, order.transaction_id, order=order))
+        ask.book.post(Posting(ask.book.now, order.mchid, "撤销", -order.total, order.transaction_id, order=order))
     order.state = "REVOKED"
     return {"recall": "N"}
 
@@ -285,10 +285,14 @@ def refundquery(ask: AskV2) -> Fields:
 
 
 def _refunds(ask: AskV2) -> list[Refund]:
-    mine = [item for item in ask.book.refunds.values() if item.owner == ask.owner]
-    for name in ("refund_id", "out_refund_no", "transaction_id", "out_trade_no"):
-        if wanted := ask.text(name):
-            return [item for item in mine if getattr(item, name) == wanted]
+    book = ask.book
+    if number := ask.text("out_refund_no"):
+        one = book.refunds.get((ask.owner, number))
+        return [] if one is None else [one]
+    if number := ask.text("refund_id"):
+        return [item for item in book.refunds.values() if item.owner == ask.owner and item.refund_id == number]
+    if ask.text("transaction_id") or ask.text("out_trade_no"):
+        return list(book.refunds_of(_find(ask)))
     raise Declined("PARAM_ERROR", "退款单号和订单号须填写一个")
 
 
