@@ -69,7 +69,7 @@ def test_a_genuine_notification_has_nothing_wrong(keys: Keys, environ: dict[str,
     ],
 )
 def test_the_cause_is_named(
-    cause: str, body: bytes, changes: dict[str, str], keys: Keys, environ: dict[str, str], explain: Explain
+    cause: str, body: bytes, changes: dict[str, Any], keys: Keys, environ: dict[str, str], explain: Explain
 ) -> None:
     verdict = explain(received(keys, body, **changes), env=environ)
 

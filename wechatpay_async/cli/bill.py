@@ -13,7 +13,7 @@ from typing import IO, Any
 import anyio
 import click
 
-from wechatpay_async.bill_downloads import Bill
+from wechatpay_async.bill_downloads import Bill, Bills
 
 from .settings import Settings, pass_settings
 
@@ -46,15 +46,20 @@ def bill(settings: Settings, day: str, kind: str, sub_mchid: str | None, form: s
 
 async def _run(settings: Settings, day: str, kind: str, sub_mchid: str | None, form: str, to: Path | None, wait: bool) -> int:
     async with settings.client() as client:
-        bills = client.bills
         options: dict[str, Any] = {"wait": wait} if sub_mchid is None else {"wait": wait, "sub_mchid": sub_mchid}
-        chosen: Bill[Any] = {"trade": bills.trade, "fund-flow": bills.fund_flow, "profit-sharing": bills.profit_sharing}[kind](
-            day, **options
-        )
+        chosen = _chosen(client.bills, day, kind, options)
         async with chosen:
             if form == "raw" and to is not None:
                 await chosen.save(to)
             return await _convert(settings, chosen, form, None if form == "raw" else to)
+
+
+def _chosen(bills: Bills, day: str, kind: str, options: dict[str, Any]) -> Bill[Any]:
+    if kind == "trade":
+        return bills.trade(day, **options)
+    if kind == "fund-flow":
+        return bills.fund_flow(day, **options)
+    return bills.profit_sharing(day, **options)
 
 
 async def _convert(settings: Settings, rows: Bill[Any], form: str, to: Path | None) -> int:

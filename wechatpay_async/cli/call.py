@@ -95,8 +95,11 @@ async def _call(client: Wechatpay, verb: str, path: str, body: Any, options: dic
             return await node.get(**options)
         if verb == "DELETE":
             return await node.delete(body, **options)
-        send = {"POST": node.post, "PUT": node.put, "PATCH": node.patch}[verb]
-        return await send(body, **options)
+        if verb == "PUT":
+            return await node.put(body, **options)
+        if verb == "PATCH":
+            return await node.patch(body, **options)
+        return await node.post(body, **options)
 
 
 def _resolve(output: Output, wanted: Target, method: str | None, *, has_data: bool) -> tuple[str, str]:

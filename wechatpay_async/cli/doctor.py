@@ -82,7 +82,7 @@ def check_offline(environ: Mapping[str, str], *, now: float) -> list[Check]:
         environ,
         lambda text: load_private_key(text, password=environ.get("WECHATPAY_PRIVATE_KEY_PASSWORD") or None),
     )
-    checks = [_check_mchid(environ.get("WECHATPAY_MCHID", "")), key_check]
+    checks: list[Check | None] = [_check_mchid(environ.get("WECHATPAY_MCHID", "")), key_check]
     checks += _check_certificate(environ, key, now)
     checks += _check_platform_key(environ, key, now)
     checks += [_check_secret(environ, "WECHATPAY_APIV3_KEY", needed=True), _check_secret(environ, "WECHATPAY_SECRET", needed=False)]

@@ -475,7 +475,7 @@ def _header(headers: Mapping[str, str], name: str) -> str | None:
 
 def _parsed(body: bytes) -> object | None:
     try:
-        return json.loads(body)
+        return cast("object", json.loads(body))
     except (ValueError, RecursionError):
         return None
 
