@@ -10,8 +10,8 @@ import pytest
 from wechatpay_async._codegen.signatures import Method, typed_operation
 from wechatpay_async.catalog import Operation
 
-TRANSPORT = ("params: Mapping[str, Any] | None = None", "headers: Mapping[str, str] | None = None", "timeout: Timeout = ...")
-CONFIG = "config: Mapping[str, Any] | None = None"
+TRANSPORT = ("params: Query = ...", "headers: Headers = ...", "timeout: Timeout = ...")
+CONFIG = "config: Config = ..."
 OBJECT: Mapping[str, Any] = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
 
 

@@ -15,7 +15,7 @@ SOURCES: tuple[tuple[tuple[str, tuple[str, ...]], ...], ...] = (
     ),
     (("httpx", ()),),
     (
-        ("wechatpay_async.api._base", ("NoBody", "Timeout", "TypedNode")),
+        ("wechatpay_async.api._base", ("Config", "Headers", "NoBody", "Query", "Timeout", "TypedNode")),
         ("wechatpay_async.response", ("Response",)),
         ("wechatpay_async.uploads", ("FileSource", "Progress")),
     ),

@@ -47,7 +47,7 @@ def typed_operation(operation: Operation) -> TypedOperation:
     prefix = "V2" if operation.api == "v2" else ""
     name = f"{prefix}{class_name(url_segments(operation.path))}{operation.method.capitalize()}"
     definitions: list[Definition] = []
-    config = "config: Mapping[str, Any] | None = None"
+    config = "config: Config = ..."
     data = _data(operation, name, definitions)
     positional = [data, "/", config] if data else [config, "/"]
     keywords = [
@@ -130,14 +130,14 @@ def _path_type(parameter: Parameter | None) -> str:
 
 def _params(operation: Operation, name: str, definitions: list[Definition]) -> list[str]:
     if not operation.query_params:
-        return ["params: Mapping[str, Any] | None = None"]
+        return ["params: Query = ..."]
     definitions += define_parameters(f"{name}Params", operation.query_params, f"{_about(operation)}, the query.", _requests(operation))
     return [_parameter("params", definitions[-1])]
 
 
 def _transport(operation: Operation) -> list[str]:
     demanded = any(each["required"] and each["name"] != "Wechatpay-Serial" for each in operation.headers)
-    return ["headers: Mapping[str, str]" if demanded else "headers: Mapping[str, str] | None = None", "timeout: Timeout = ..."]
+    return ["headers: Mapping[str, str]" if demanded else "headers: Headers = ...", "timeout: Timeout = ..."]
 
 
 def _answer(operation: Operation, name: str, definitions: list[Definition]) -> str:

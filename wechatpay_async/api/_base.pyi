@@ -1,11 +1,20 @@
 """What the generated chain classes have in common; for type checkers and editors alone."""
 
-from typing import TypeAlias, TypedDict
+from collections.abc import Mapping
+from typing import Any, TypeAlias, TypedDict
 
 import httpx
 
 from wechatpay_async.chain import Node
 
+# Aliases, since each stands in a thousand signatures and a checker reads a name faster than a union.
+
+#: The second mapping of the JS shape: path values, `params` and `headers`. Its path values are not typed: give those as keywords.
+Config: TypeAlias = Mapping[str, Any] | None
+#: A query of which nothing is documented.
+Query: TypeAlias = Mapping[str, Any] | None
+Headers: TypeAlias = Mapping[str, str] | None
+#: Seconds, or httpx's own; None waits for ever.
 Timeout: TypeAlias = float | httpx.Timeout | None
 
 class NoBody(TypedDict):

@@ -33,7 +33,6 @@ class CertificatesGetResponseDataEncryptCertificate(TypedDict):
     nonce: NotRequired[str]
     associated_data: NotRequired[str]
     ciphertext: NotRequired[str]
-    """ (sensitive: decrypted by the client)"""
 
 
 class CertificatesGetResponseData(TypedDict):

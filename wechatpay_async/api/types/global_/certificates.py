@@ -28,7 +28,7 @@ class GlobalCertificatesGetResponseDataEncryptCertificate(TypedDict):
     associated_data: NotRequired[str]
     """加密证书的附加数据"""
     ciphertext: NotRequired[str]
-    """加密后的证书内容 (sensitive: decrypted by the client)"""
+    """加密后的证书内容"""
 
 
 class GlobalCertificatesGetResponseData(TypedDict):
