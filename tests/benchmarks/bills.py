@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.bills 5000000
 
-A generator makes the file (27 columns, amounts nearly all different). The readers (`bills` is the parser alone, `async` is `async for row in
-bill`) go over it `--rounds` times in turns, each in a process of its own so that its memory can be told; printed is the median of each.
+A generator makes the file (27 columns, amounts nearly all different). The readers (`bills` is the parser alone, `async` is what a user
+writes, `async for row in bill`) go over it `--rounds` times in turns, each in a process of its own so that its memory can be told. Printed
+is the median of each.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def compare(rows: int, rounds: int) -> None:
     for name in READERS:
         print(f"{name:6} {rows / median(seconds[name]):>12,.0f} rows/s   {memory[name]:6.1f} MB at most   {seconds[name]}")
     for name in ("bills", "async"):
-        print(f"rate of {name} against csv: {median(seconds['csv']) / median(seconds[name]):.0%}")  # noqa: T201
+        print(f"rate of {name} against csv: {median(seconds['csv']) / median(seconds[name]):.0%}")
 
 
 if __name__ == "__main__":
