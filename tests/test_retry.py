@@ -340,3 +340,41 @@ async def test_a_refusal_after_a_lost_answer_proves_nothing() -> None:
         with pytest.raises(errors.ServerError) as again:
             await wxpay.chain("v3/pay/transactions/native").post(ORDER)
     assert again.value.outcome_unknown
+
+
+async def test_a_reply_that_cannot_be_trusted_is_a_lost_answer() -> None:
+    probe: dict[str, Any] = {"Wechatpay_Signature": "WECHATPAY/SIGNTEST/x"}
+    platform = Scripted(lambda: answer(**probe), httpx.ConnectError("refused"))
+    async with client(platform, retry=Retry(attempts=2, first_pause=0), validate="off") as wxpay:
+        with pytest.raises(errors.OutcomeUnknown):
+            await wxpay.chain("v3/pay/transactions/native").post(ORDER)
+
+
+async def test_a_read_is_never_of_unknown_outcome() -> None:
+    platform = Scripted(busy, httpx.ConnectError("refused"))
+    async with client(platform, retry=Retry(attempts=2, first_pause=0)) as wxpay:
+        with pytest.raises(errors.TransportError) as caught:
+            await wxpay.chain("v3/new").get()
+    assert type(caught.value) is errors.TransportError
+
+
+async def test_the_deadline_before_anything_has_left() -> None:
+    class Slow:
+        """A key source that waits."""
+
+        def held(self, serial: str) -> None:
+            del serial
+
+        async def find(self, serial: str) -> Any:
+            raise NotImplementedError(serial)
+
+        async def for_encryption(self) -> Any:
+            await anyio.sleep_forever()
+
+        def preferred_serial(self) -> None:
+            return None
+
+    async with client(Platform(), certs=None, platform_keys=Slow(), deadline=0.01) as wxpay:
+        with pytest.raises(errors.TransportError, match="deadline") as caught:
+            await wxpay.chain("v3/new").post({})
+    assert type(caught.value) is errors.TransportError

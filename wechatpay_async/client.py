@@ -41,10 +41,13 @@ from wechatpay_async.environment import settings_from
 from wechatpay_async.errors import (
     APIError,
     ConfigError,
+    DecryptionError,
     InvalidData,
+    MalformedMessage,
     NotFound,
     OutcomeUnknown,
     RequestError,
+    SignatureError,
     TransportError,
     ValidationWarning,
     WechatpayError,
@@ -109,6 +112,31 @@ class _Outgoing(NamedTuple):
     renew: Callable[[], httpx.AsyncByteStream] | None = None
 
 
+class _Journey:
+    """What has become of one call so far: whether a write has left, and whether the answer to one was lost."""
+
+    __slots__ = ("lost", "sent")
+
+    def __init__(self) -> None:
+        self.sent = False
+        self.lost = False
+
+    def judge(self, error: WechatpayError) -> WechatpayError:
+        """The failure of an attempt in the light of those before: once an answer was lost, no later failure makes a write unexecuted."""
+        earlier = self.lost
+        self.lost = earlier or (self.sent and _tells_nothing(error))
+        if not earlier:
+            return error
+        if isinstance(error, TransportError) and not isinstance(error, OutcomeUnknown):
+            unknown = OutcomeUnknown(f"{error.message}; the answer to an earlier attempt was lost", hint=_UNKNOWN)
+            unknown.__cause__ = error
+            return unknown
+        if isinstance(error, APIError) and not error.outcome_unknown:
+            error.outcome_unknown = True
+            error.hint = f"the answer to an earlier attempt was lost: {_UNKNOWN}"
+        return error
+
+
 class Wechatpay:
     """A merchant's client of the WeChat Pay OpenAPI.
 
@@ -119,10 +147,10 @@ class Wechatpay:
     `mchid` is the merchant number (a partner's own), `serial` its API certificate's serial, `private_key` that certificate's key, `certs`
     WeChat Pay's keys by public-key id or serial. Keys are paths, `file://…`, PEM, `private.pkcs8://…` or key objects. `apiv3_key` has 32
     bytes and opens notifications and certificates, `secret` is the APIv2 key, `agent_secret` that of the WeCom application for its red
-    packets. `platform_keys="auto"` downloads platform certificates,
-    `key_store` keeps them across processes. `timeout` is in seconds for each attempt, `deadline` for the whole call with its repeats.
-    `retry` says how often a call is repeated, `backup_urls` which hosts are called while connections to `base_url` fail. `clock` gives
-    seconds.
+    packets. `platform_keys="auto"` downloads platform certificates, `key_store` keeps them across processes. `merchant_cert` or `pkcs12`
+    is the client certificate of the APIv2 operations that want one; they get a connection pool of their own, also beside a borrowed
+    `http_client`. `timeout` is in seconds for each attempt, `deadline` for the whole call with its repeats. `retry` says how often a call
+    is repeated, `backup_urls` which hosts are called while connections to `base_url` fail. `clock` gives seconds.
 
     Raises `ConfigError`, which names the setting and the cure, when the client is made.
     """
@@ -332,57 +360,64 @@ class Wechatpay:
         """A sensitive value of an answer, decrypted with the merchant's private key. Raises `DecryptionError`."""
         return sensitive.unseal_text(ciphertext, sensitive.oaep_decryption(self._merchant.private_key))
 
-    async def download(self, url: str, to: str | PathLike[str], *, sha1: str | None = None) -> Path:
+    async def download(
+        self, url: str, to: str | PathLike[str], *, sha1: str | None = None, sha256: str | None = None, sm3: str | None = None
+    ) -> Path:
         """Download a `download_url`, exactly as it was given, to the path `to`.
 
-        `sha1` is the `hash_value` that came with the URL; the file appears when its content has that hash, never before.
+        `sha1`, `sha256` or `sm3` is the `hash_value` that came with the URL, by its `hash_type`; the file appears when its content has that
+        hash, never before.
+
         Raises `RequestError` for a URL that is not WeChat Pay's, `BadHash`, `MalformedMessage`, `TransportError`, `APIError`.
         """
         from wechatpay_async.downloads import ExpectedHash, download
 
-        expected = None if sha1 is None else ExpectedHash("SHA1", sha1)
+        given = {"SHA1": sha1, "SHA256": sha256, "SM3": sm3}
+        expected = next((ExpectedHash(algorithm, value) for algorithm, value in given.items() if value is not None), None)
         return await download(self.open_url, url, to, expected, allowed_hosts=self._allowed_hosts)
 
     async def execute(self, call: Call) -> Response[Any]:
         """Make one call: check, encode, send (each attempt signed afresh), verify, decode. The verbs of a chain come here."""
         self._check(call)
-        if call.file is not None or (call.operation is not None and call.operation.is_upload):
-            async with self._prepared(call) as upload:
-                return await self._repeated(call, self._encode_upload(call, upload))
-        return await self._repeated(call, self._encode_v2(call) if call.api == "v2" else await self._encode(call))
+        with self._within_deadline(call) as journey:
+            if call.file is not None or (call.operation is not None and call.operation.is_upload):
+                async with self._prepared(call) as upload:
+                    return await self._repeated(call, self._encode_upload(call, upload), journey)
+            outgoing = self._encode_v2(call) if call.api == "v2" else await self._encode(call)
+            return await self._repeated(call, outgoing, journey)
 
-    async def _repeated(self, call: Call, outgoing: _Outgoing) -> Response[Any]:
+    async def _repeated(self, call: Call, outgoing: _Outgoing, journey: _Journey) -> Response[Any]:
         """Attempt the call as often as its failures, the policy and the deadline allow. Raises the last failure."""
-        attempt, lost = 1, False
-        with self._within_deadline(call):
-            while True:
-                try:
-                    response = await self._once(call, outgoing)
-                except WechatpayError as error:
-                    error = _as_it_stands(error, lost=lost)
-                    lost = lost or isinstance(error, OutcomeUnknown) or (isinstance(error, APIError) and error.outcome_unknown)
-                    repeatable = is_repeatable(self._retry, call.method, call.operation)
-                    chance = random.random()  # noqa: S311 — it shortens a pause
-                    decision = decide(self._retry, error, attempt=attempt, repeatable=repeatable, chance=chance)
-                    if not (decision.again and self._budget.take()):
-                        self._settle(call, error)
-                        raise error from error.__cause__
-                else:
-                    self._budget.earn()
-                    return response
-                await anyio.sleep(decision.after)
-                attempt += 1
-                outgoing = self._again(call, outgoing)
+        attempt = 1
+        while True:
+            journey.sent = call.method not in _READS
+            try:
+                response = await self._once(call, outgoing)
+            except WechatpayError as error:
+                failure = journey.judge(error)
+                repeatable = is_repeatable(self._retry, call.method, call.operation)
+                chance = random.random()  # noqa: S311 — it shortens a pause
+                decision = decide(self._retry, failure, attempt=attempt, repeatable=repeatable, chance=chance)
+                if not (decision.again and self._budget.take()):
+                    self._settle(call, failure)
+                    raise failure from failure.__cause__
+            else:
+                self._budget.earn()
+                return response
+            await anyio.sleep(decision.after)
+            attempt += 1
+            outgoing = self._again(call, outgoing)
 
     @contextmanager
-    def _within_deadline(self, call: Call) -> Generator[None, None, None]:
-        """Give the call up when its time is over: a write may have been executed by then."""
+    def _within_deadline(self, call: Call) -> Generator[_Journey, None, None]:
+        """Give the call up when its time is over: a write that has left may have been executed by then."""
+        journey = _Journey()
         try:
             with anyio.fail_after(self._deadline):
-                yield
+                yield journey
         except TimeoutError as error:
             message = f"{call.name}: no answer within the deadline of {self._deadline} s"
-            if call.method in _READS:
+            if not journey.sent:
                 raise TransportError(message, hint="deadline= is in seconds, for the whole call with its repeats") from error
             unknown = OutcomeUnknown(message, hint=_UNKNOWN)
             self._settle(call, unknown)
@@ -757,18 +792,11 @@ def _is_error_envelope(data: Any, operation: Operation | None) -> bool:
     return "code" not in documented.get("properties", {})
 
 
-def _as_it_stands(error: WechatpayError, *, lost: bool) -> WechatpayError:
-    """The failure of one attempt in the light of those before: once an answer was lost, a later failure does not make it unexecuted."""
-    if not lost:
-        return error
-    if isinstance(error, TransportError) and not isinstance(error, OutcomeUnknown):
-        unknown = OutcomeUnknown(f"{error.message}; the answer to an earlier attempt was lost", hint=_UNKNOWN)
-        unknown.__cause__ = error
-        return unknown
-    if isinstance(error, APIError) and not error.outcome_unknown:
-        error.outcome_unknown = True
-        error.hint = f"the answer to an earlier attempt was lost: {_UNKNOWN}"
-    return error
+def _tells_nothing(error: WechatpayError) -> bool:
+    """Whether a failure leaves it open what became of a write: no answer, or none that can be trusted or read."""
+    if isinstance(error, APIError):
+        return error.outcome_unknown
+    return isinstance(error, (OutcomeUnknown, SignatureError, MalformedMessage, DecryptionError))
 
 
 def _raise_transport_error(call: Call, error: httpx.TransportError) -> NoReturn:
