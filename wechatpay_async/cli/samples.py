@@ -85,8 +85,7 @@ def _literal(value: Any, indent: str) -> str:
         inner = "".join(f"{indent}    {_quoted(name)}: {_literal(item, indent + '    ')},\n" for name, item in fields.items())
         return f"{{\n{inner}{indent}}}" if inner else "{}"
     if isinstance(value, list):
-        entries: list[Any] = value
-        items = "".join(f"{indent}    {_literal(item, indent + '    ')},\n" for item in entries)
+        items = "".join(f"{indent}    {_literal(item, indent + '    ')},\n" for item in cast("list[object]", value))
         return f"[\n{items}{indent}]" if items else "[]"
     return repr(value)
 

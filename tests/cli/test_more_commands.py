@@ -1,0 +1,126 @@
+"""The commands that run something: demo, sandbox, bill, uploads and files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import anyio
+import pytest
+from click.testing import Result
+
+from wechatpay_async import Wechatpay
+from wechatpay_async.cli import run as run_module
+from wechatpay_async.cli.run import write_settings
+from wechatpay_async.sandbox import Sandbox
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, str]]:
+    """A sandbox on a port, and an env file for it."""
+    sandbox = Sandbox()
+    with sandbox.serve() as url:
+        yield sandbox, str(write_settings(sandbox.settings(base_url=url), tmp_path_factory.mktemp("shop")))
+
+
+def test_the_demo_pays_refunds_and_refuses(run: Run) -> None:
+    result = run("demo")
+
+    assert result.exit_code == 0
+    assert "REFUSED" in result.stdout
+
+
+def test_the_sandbox_writes_what_a_client_needs(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Result] = []
+    env_file = tmp_path / "keys" / "env"
+    monkeypatch.setattr(run_module, "wait_for_interrupt", lambda: found.append(run("--env-file", str(env_file), "doctor", "--online")))
+
+    result = run("--json", "sandbox", "--folder", str(tmp_path / "keys"))
+
+    assert json.loads(result.stdout)["env_file"] == str(env_file)
+    assert found[0].exit_code == 0
+    assert (tmp_path / "keys" / "apiclient_key.pem").stat().st_mode & 0o077 == 0
+
+
+def test_ctrl_c_ends_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def wait(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("threading.Event", Interrupted)
+
+    run_module.wait_for_interrupt()
+
+
+def test_an_upload(run: Run, shop: tuple[Sandbox, str], tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    result = run("--env-file", shop[1], "--json", "call", "v3/merchant/media/upload", "--file", str(picture))
+
+    assert json.loads(result.stdout)["data"]["media_id"]
+
+
+def test_an_answer_is_saved_as_it_came(run: Run, shop: tuple[Sandbox, str], tmp_path: Path) -> None:
+    order = {
+        "appid": "wxd678efh567hg6787",
+        "mchid": "1900000109",
+        "description": "A pen",
+        "out_trade_no": "SAVED001",
+        "notify_url": "https://shop.example.com/n",
+        "amount": {"total": 1},
+    }
+
+    run("--env-file", shop[1], "call", "v3/pay/transactions/native", "-d", json.dumps(order), "-o", str(tmp_path / "answer"))
+
+    assert json.loads((tmp_path / "answer").read_bytes())["code_url"].startswith("weixin://")
+
+
+async def pay_for_a_book(sandbox: Sandbox) -> None:
+    """One paid order, by a client that lives in the sandbox's time."""
+    async with Wechatpay(**sandbox.settings()) as wxpay:
+        await wxpay.v3.pay.transactions.native.post(
+            {
+                "appid": "wxd678efh567hg6787",
+                "mchid": "1900000109",
+                "description": "A book",
+                "out_trade_no": "BILL0001",
+                "notify_url": "https://shop.example.com/n",
+                "amount": {"total": 4200},
+            }
+        )
+    sandbox.pay("BILL0001")
+
+
+def test_a_bill_is_downloaded_checked_and_converted(run: Run, tmp_path: Path) -> None:
+    two_days = timedelta(days=2)
+    sandbox = Sandbox(clock=lambda: time.time() - two_days.total_seconds())
+    anyio.run(pay_for_a_book, sandbox)
+    day = datetime.fromtimestamp(sandbox.clock(), timezone(timedelta(hours=8))).date().isoformat()
+    sandbox.clock.advance(seconds=two_days.total_seconds())
+    with sandbox.serve() as url:
+        env_file = str(write_settings(sandbox.settings(base_url=url), tmp_path / "keys"))
+        as_csv = run("--env-file", env_file, "bill", day)
+        to_file = run("--env-file", env_file, "--json", "bill", day, "--format", "jsonl", "--to", str(tmp_path / "bill.jsonl"))
+        raw = run("--env-file", env_file, "bill", day, "--format", "raw", "--to", str(tmp_path / "bill.txt"))
+        flow = run("--env-file", env_file, "bill", day, "--kind", "fund-flow")
+
+    (row,) = list(csv.DictReader(io.StringIO(as_csv.stdout)))
+    assert row["商户订单号"] == "BILL0001"
+    assert row["应结订单金额"] == "42.00"
+    assert json.loads(to_file.stdout)["rows"] == 1
+    assert json.loads((tmp_path / "bill.jsonl").read_text(encoding="utf-8"))["商户订单号"] == "BILL0001"
+    assert raw.exit_code == 0
+    assert "`BILL0001" in (tmp_path / "bill.txt").read_text(encoding="utf-8")
+    assert flow.exit_code == 0
+
+
+def test_a_raw_bill_needs_a_file(run: Run, environ: dict[str, str]) -> None:
+    assert run("bill", "2026-01-01", "--format", "raw", env=environ).exit_code == 2
