@@ -111,6 +111,7 @@ class Sandbox:
         self.book = Book(self.clock, seed)
         self.faults = Faults(random.Random(seed))  # noqa: S311 - repeatable faults, no secrets
         self.calls: deque[Call] = deque(maxlen=keep_calls)
+        self._call_count = 0
         self.authority = Authority(self.vault)
         self.platform = Platform(self.authority, self.vault, self.yesterday())
         self.merchants: dict[str, Merchant] = {}
@@ -120,7 +121,7 @@ class Sandbox:
         self._gate = Gate(self.merchants)
         self._memory = Memory()
         self._stranger: SigningKey | None = None
-        self.merchant = ACTIONS["add_merchant"](self, mchid, mode)
+        self.merchant: Merchant = ACTIONS["add_merchant"](self, mchid, mode)
         if self.keeper is not None:
             self._retell(self.keeper)
         self.clock.on_advance(lambda seconds: self.act("advance", seconds=seconds) if not self.is_retelling else None)
@@ -331,6 +332,8 @@ class Sandbox:
             visit = _Visit(request, call, base_url)
             reply = self._reply(visit)
             call.status, call.answer_headers, call.answer_body = reply.status, reply.headers, reply.body
+            self._call_count += 1
+            call.number = self._call_count
             self.calls.append(call)
             if visit.executed and request.method != "GET":
                 self._keep(_call_step(request, call, base_url))
