@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,7 +12,7 @@ import pytest
 
 from wechatpay_async import Wechatpay
 from wechatpay_async.bills import CHINA
-from wechatpay_async.errors import BillNotReady
+from wechatpay_async.errors import BadHash, BillNotReady
 from wechatpay_async.reconcile import LedgerEntry, Sums, reconcile
 from wechatpay_async.sandbox import Sandbox
 
@@ -135,6 +136,19 @@ async def test_a_file_is_downloaded_to_a_path(tmp_path: Path, anyio_backend: str
         path = await wxpay.download(reply.data["download_url"], tmp_path / "bill.csv", sha1=reply.data["hash_value"])
 
     assert path.read_text(encoding="utf-8").count("`") > 27
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("algorithm", ["sha256", "sm3"])
+async def test_a_receipt_is_checked_by_the_hash_that_it_is_announced_with(algorithm: str, tmp_path: Path, anyio_backend: str) -> None:
+    async with a_day_of_trade() as (wxpay, sandbox, day):
+        to_the_next_day(sandbox)
+        reply = await wxpay.v3.bill.tradebill.get(params={"bill_date": day})
+
+        with pytest.raises(BadHash, match=algorithm.upper()):
+            await wxpay.download(reply.data["download_url"], tmp_path / "receipt", **{algorithm: "00"})
+
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.anyio
