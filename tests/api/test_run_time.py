@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from wechatpay_async.api import types
 from wechatpay_async.api.types.events import RefundSuccessResource
-from wechatpay_async.api.types.pay.transactions import PayTransactionsJsapiPostBody, PayTransactionsJsapiPostResponse
+from wechatpay_async.api.types.pay import PayTransactionsJsapiPostBody, PayTransactionsJsapiPostResponse
 from wechatpay_async.api.types.refund import RefundDomesticRefundsPostBodyAmount
 
 app = FastAPI()

@@ -26,7 +26,7 @@ USER = '''"""A shop's payments."""
 from __future__ import annotations
 
 from wechatpay_async import Wechatpay
-from wechatpay_async.api.types.pay.transactions import PayTransactionsJsapiPostBody
+from wechatpay_async.api.types.pay import PayTransactionsJsapiPostBody
 
 
 class Shop:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wechatpay_async._codegen.typed_dicts import Definition, Field, Wire, annotation, define, define_parameters
+from wechatpay_async._codegen.typed_dicts import Definition, Field, Wire, annotation, define, define_parameters, shared
 
 REQUEST = Wire(xml=False, request=True)
 ANSWER = Wire(xml=False, request=False)
@@ -152,7 +152,7 @@ def test_a_document_inside_a_text_gets_a_type_of_its_own() -> None:
     schema = {"type": "string", "title": "子单", "contentSchema": {"type": "object", "properties": {"num": {"type": "integer"}}}}
     inner, outer = define("Paid", {"properties": {"list": schema}}, "", V2_ANSWER)
 
-    assert inner == Definition("PaidListContent", "PaidListContent", (Field("num", "int", required=False),))
+    assert inner == Definition("PaidListContent", "子单", (Field("num", "int", required=False),))
     assert outer.fields[0].annotation == "str"
 
 
@@ -165,3 +165,23 @@ def test_parameters_say_of_themselves_whether_they_are_required() -> None:
     )
 
     assert definition.fields == (Field("mchid", "str", required=True), Field("limit", "int", required=False))
+
+
+def test_what_was_said_before_is_another_name() -> None:
+    total = Field("total", "int", required=True, note="总金额 (fen)")
+    definitions = [
+        Definition("AppAmount", "金额", (total,)),
+        Definition("AppOrder", "订单", (Field("amount", "AppAmount", required=True),)),
+        Definition("H5Amount", "金额", (total,)),
+        Definition("H5Order", "订单", (Field("amount", "NotRequired[H5Amount]", required=True),)),
+        Definition("NativeOrder", "订单", (Field("amount", "H5Amount", required=True),)),
+        Definition("RefundAmount", "退款金额", (total,)),
+    ]
+
+    assert {each.name: each.same_as for each in shared(definitions) if each.same_as} == {"H5Amount": "AppAmount", "NativeOrder": "AppOrder"}
+
+
+def test_an_object_without_a_title_is_named_by_its_field() -> None:
+    inner, _ = define("Order", {"properties": {"amount": {"type": "object", "properties": {"total": {"type": "integer"}}}}}, "", REQUEST)
+
+    assert inner.note == "`amount`"

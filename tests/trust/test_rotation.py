@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from wechatpay_async import Wechatpay
-from wechatpay_async.api.types.pay.transactions import PayTransactionsNativePostBody
+from wechatpay_async.api.types.pay import PayTransactionsNativePostBody
 from wechatpay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from typing import Any, assert_type
 import httpx
 
 from wechatpay_async import Wechatpay
-from wechatpay_async.api.types.pay.transactions import PayTransactionsJsapiPostBody, PayTransactionsNativePostResponse
+from wechatpay_async.api.types.pay import PayTransactionsJsapiPostBody, PayTransactionsNativePostResponse
 from wechatpay_async.api.types.refund import RefundDomesticRefundsPostResponse
 from wechatpay_async.chain import Node
 from wechatpay_async.notifications.model import Notification

@@ -11,7 +11,7 @@ from wechatpay_async import catalog
 from wechatpay_async.catalog import API, Event, Schema
 
 from .names import camel
-from .typed_dicts import Definition, Wire, define
+from .typed_dicts import Definition, Wire, define, shared
 
 __all__ = ["event_files"]
 
@@ -33,7 +33,7 @@ def event_files(templates: Environment) -> Iterator[tuple[str, str]]:
     types = templates.get_template("types.py.jinja")
     v3, v2 = _typed("v3"), _typed("v2")
     for name, api, events in (("events", "APIv3", v3), ("v2_events", "APIv2", v2)):
-        definitions = [definition for each in events for definition in each.definitions]
+        definitions = list(shared(definition for each in events for definition in each.definitions))
         yield f"types/{name}.py", types.render(title=f"What the notifications of {api} say, decrypted.", definitions=definitions)
     yield "events/__init__.pyi", templates.get_template("events.pyi.jinja").render(events=v3)
 

@@ -19,15 +19,25 @@ from .event_types import event_files
 from .imports import imports_for
 from .names import module_name
 from .signatures import Method, TypedOperation, typed_operation
-from .typed_dicts import Definition
+from .typed_dicts import Definition, shared
 
 __all__ = ["API_FOLDER", "generated_files", "refuse_doubles", "write_types"]
 
 API_FOLDER = Path(__file__).parent.parent / "api"
-#: A file above this size is split one path level deeper, so that editors stay fast.
-LARGEST_FILE = 100_000
-#: No module's name has more path segments than this, whatever its size: people type it.
-DEEPEST = 4
+#: What is divided one path level deeper, since its file would pass 100 KB and editors would get slow. It is a list, not a measurement:
+#: a module's name is what people import, and must not change because an operation was added elsewhere.
+DIVIDED = frozenset(
+    {
+        ("brand",),
+        ("ecommerce",),
+        ("global",),
+        ("marketing",),
+        ("marketing", "partner"),
+        ("marketing", "partner", "product-coupon"),
+        ("payscore",),
+        ("platsolution",),
+    }
+)
 PACKAGE = "wechatpay_async.api"
 
 #: What is written by hand in `api/`.
@@ -91,7 +101,7 @@ class _Module:
     def definitions(self) -> list[Definition]:
         """The `TypedDict`s of the module; an operation that two spellings lead to has them once."""
         operations = {id(each): each for unit in self.units for each in unit.operations}
-        return [definition for each in operations.values() for definition in each.definitions]
+        return list(shared(definition for each in operations.values() for definition in each.definitions))
 
 
 class _Writer:
@@ -104,10 +114,9 @@ class _Writer:
         self.module_of: dict[str, str] = {}
 
     def modules(self, units: list[_Unit], place: tuple[str, ...] = ()) -> Iterator[_Module]:
-        """Divide units into modules: one a service, and one path level deeper where that would be too large."""
-        whole = _Module(place, tuple(units), is_package=False)
-        if place and (len(place) == DEEPEST or self._size(whole) <= LARGEST_FILE):
-            yield whole
+        """Divide units into modules: one a service, or one path level deeper."""
+        if place and place not in DIVIDED:
+            yield _Module(place, tuple(units), is_package=False)
             return
         yield _Module(place, tuple(unit for unit in units if unit.stub.place == place), is_package=True)
         deeper = [unit for unit in units if unit.stub.place != place]
@@ -130,10 +139,6 @@ class _Writer:
             title=f"Bodies, queries and answers of `/{'/'.join((self.api, *module.place))}`.",
             definitions=module.definitions,
         )
-
-    def _size(self, module: _Module) -> int:
-        """Bytes of the larger one of its two files."""
-        return max(len(text.encode()) for text in (self.stub_text(module), self.types_text(module)))
 
     def types_module(self, module: _Module) -> tuple[str, str]:
         """The package and the name of a module's types."""

@@ -106,34 +106,11 @@ class AbnormalFundProcessingReceiptsByReceiptIdTransferInstructionsPostBody(Type
     notify_url: NotRequired[str]
     """回调通知地址"""
 
+AbnormalFundProcessingReceiptsByReceiptIdTransferInstructionsPostResponseTransferAmount = AbnormalFundProcessingReceiptsByReceiptIdGetResponseTransferAmount
 
-class AbnormalFundProcessingReceiptsByReceiptIdTransferInstructionsPostResponseTransferAmount(TypedDict):
-    """付款金额信息"""
+AbnormalFundProcessingReceiptsByReceiptIdTransferInstructionsPostResponseInstructionCommander = AbnormalFundProcessingReceiptsByReceiptIdGetResponseInstructionCommander
 
-    total: int
-    """总金额 (fen)"""
-    currency: str
-    """货币类型: CNY"""
-
-
-class AbnormalFundProcessingReceiptsByReceiptIdTransferInstructionsPostResponseInstructionCommander(TypedDict):
-    """在途异常资金付款指令的发起方"""
-
-    operator: str
-    """发起在途异常资金付款请求的角色: MERCHANT"""
-    mchid: str
-    """微信支付商户号"""
-
-
-class AbnormalFundProcessingReceiptsByReceiptIdTransferInstructionsPostResponseInstructionReceiver(TypedDict):
-    """收款方"""
-
-    openid: NotRequired[str]
-    """入账用户OpenID"""
-    appid: NotRequired[str]
-    """商户AppID"""
-    mchid: NotRequired[str]
-    """入账商户号"""
+AbnormalFundProcessingReceiptsByReceiptIdTransferInstructionsPostResponseInstructionReceiver = AbnormalFundProcessingReceiptsByReceiptIdTransferInstructionsPostBodyReceiver
 
 
 class AbnormalFundProcessingReceiptsByReceiptIdTransferInstructionsPostResponseInstruction(TypedDict):

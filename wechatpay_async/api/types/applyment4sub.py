@@ -501,16 +501,7 @@ class Applyment4subApplymentApplymentIdByApplymentIdGetResponse(TypedDict):
     audit_detail: NotRequired[list[Applyment4subApplymentApplymentIdByApplymentIdGetResponseAuditDetail]]
     """驳回原因详情"""
 
-
-class Applyment4subApplymentBusinessCodeByBusinessCodeGetResponseAuditDetail(TypedDict):
-    """驳回原因详情"""
-
-    field: NotRequired[str]
-    """字段名"""
-    field_name: NotRequired[str]
-    """字段名称"""
-    reject_reason: NotRequired[str]
-    """驳回原因"""
+Applyment4subApplymentBusinessCodeByBusinessCodeGetResponseAuditDetail = Applyment4subApplymentApplymentIdByApplymentIdGetResponseAuditDetail
 
 
 class Applyment4subApplymentBusinessCodeByBusinessCodeGetResponse(TypedDict):

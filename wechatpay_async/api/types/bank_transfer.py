@@ -227,18 +227,7 @@ class BankTransferBatchesOutBatchNoByOutBatchNoGetParams(TypedDict):
     detail_state: NotRequired[Literal["ALL", "SUCCESS", "FAIL"]]
     """明细状态"""
 
-
-class BankTransferBatchesOutBatchNoByOutBatchNoGetResponseTransferDetailList(TypedDict):
-    """转账明细单列表"""
-
-    detail_id: str
-    """微信支付明细单号"""
-    out_detail_no: str
-    """银行明细单号"""
-    detail_state: str
-    """明细状态: PROCESSING, SUCCESS, REFUND"""
-    fail_reason: NotRequired[str]
-    """明细失败原因"""
+BankTransferBatchesOutBatchNoByOutBatchNoGetResponseTransferDetailList = BankTransferBatchesBatchIdByBatchIdGetResponseTransferDetailList
 
 
 class BankTransferBatchesOutBatchNoByOutBatchNoGetResponse(TypedDict):

@@ -147,16 +147,7 @@ class CapitalCapitallhhBanksCorporateBankingGetResponseData(TypedDict):
     need_bank_branch: bool
     """是否需要填写支行"""
 
-
-class CapitalCapitallhhBanksCorporateBankingGetResponseLinks(TypedDict):
-    """分页链接"""
-
-    next: NotRequired[str]
-    """下一页链接"""
-    prev: NotRequired[str]
-    """上一页链接"""
-    self: NotRequired[str]
-    """当前链接"""
+CapitalCapitallhhBanksCorporateBankingGetResponseLinks = CapitalCapitallhhBanksByBankAliasCodeBranchesGetResponseLinks
 
 
 class CapitalCapitallhhBanksCorporateBankingGetResponse(TypedDict):
@@ -182,31 +173,9 @@ class CapitalCapitallhhBanksPersonalBankingGetParams(TypedDict):
     limit: int
     """本次请求最大查询条数"""
 
+CapitalCapitallhhBanksPersonalBankingGetResponseData = CapitalCapitallhhBanksCorporateBankingGetResponseData
 
-class CapitalCapitallhhBanksPersonalBankingGetResponseData(TypedDict):
-    """银行列表"""
-
-    bank_alias: str
-    """银行别名"""
-    bank_alias_code: str
-    """银行别名编码"""
-    account_bank: str
-    """开户银行"""
-    account_bank_code: int
-    """开户银行编码"""
-    need_bank_branch: bool
-    """是否需要填写支行"""
-
-
-class CapitalCapitallhhBanksPersonalBankingGetResponseLinks(TypedDict):
-    """分页链接"""
-
-    next: NotRequired[str]
-    """下一页链接"""
-    prev: NotRequired[str]
-    """上一页链接"""
-    self: NotRequired[str]
-    """当前链接"""
+CapitalCapitallhhBanksPersonalBankingGetResponseLinks = CapitalCapitallhhBanksByBankAliasCodeBranchesGetResponseLinks
 
 
 class CapitalCapitallhhBanksPersonalBankingGetResponse(TypedDict):
@@ -230,20 +199,7 @@ class CapitalCapitallhhBanksSearchBanksByBankAccountGetParams(TypedDict):
     account_number: str
     """银行卡号 (sensitive: encrypted by the client)"""
 
-
-class CapitalCapitallhhBanksSearchBanksByBankAccountGetResponseData(TypedDict):
-    """银行列表"""
-
-    bank_alias: str
-    """银行别名"""
-    bank_alias_code: str
-    """银行别名编码"""
-    account_bank: str
-    """开户银行"""
-    account_bank_code: int
-    """开户银行编码"""
-    need_bank_branch: bool
-    """是否需要填写支行"""
+CapitalCapitallhhBanksSearchBanksByBankAccountGetResponseData = CapitalCapitallhhBanksCorporateBankingGetResponseData
 
 
 class CapitalCapitallhhBanksSearchBanksByBankAccountGetResponse(TypedDict):

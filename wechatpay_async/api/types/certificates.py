@@ -27,7 +27,7 @@ class CertificatesGetParams(TypedDict):
 
 
 class CertificatesGetResponseDataEncryptCertificate(TypedDict):
-    """CertificatesGetResponseDataEncryptCertificate"""
+    """`encrypt_certificate`"""
 
     algorithm: NotRequired[str]
     nonce: NotRequired[str]
@@ -36,7 +36,7 @@ class CertificatesGetResponseDataEncryptCertificate(TypedDict):
 
 
 class CertificatesGetResponseData(TypedDict):
-    """CertificatesGetResponseData"""
+    """`data`"""
 
     serial_no: NotRequired[str]
     effective_time: NotRequired[str]

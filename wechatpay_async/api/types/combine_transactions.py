@@ -271,23 +271,9 @@ class CombineTransactionsH5PostBodySceneInfo(TypedDict):
     h5_info: CombineTransactionsH5PostBodySceneInfoH5Info
     """H5场景信息"""
 
+CombineTransactionsH5PostBodySubOrdersAmount = CombineTransactionsAppPostBodySubOrdersAmount
 
-class CombineTransactionsH5PostBodySubOrdersAmount(TypedDict):
-    """订单金额"""
-
-    total_amount: int
-    """标价金额 (fen)"""
-    currency: str
-    """标价币种"""
-
-
-class CombineTransactionsH5PostBodySubOrdersSettleInfo(TypedDict):
-    """结算信息"""
-
-    profit_sharing: NotRequired[bool]
-    """是否指定分账"""
-    subsidy_amount: NotRequired[int]
-    """补差金额 (fen)"""
+CombineTransactionsH5PostBodySubOrdersSettleInfo = CombineTransactionsAppPostBodySubOrdersSettleInfo
 
 
 class CombineTransactionsH5PostBodySubOrders(TypedDict):
@@ -312,16 +298,7 @@ class CombineTransactionsH5PostBodySubOrders(TypedDict):
     sub_appid: NotRequired[str]
     """子商户应用ID"""
 
-
-class CombineTransactionsH5PostBodyCombinePayerInfoIdentity(TypedDict):
-    """实名支付"""
-
-    type: Literal["IDCARD", "HONGKONG_MACAO", "HONGKONG_MACAO_RESIDENT", "TAIWAN_RESIDENT", "FOREIGN_RESIDENT", "OVERSEA_PASSPORT", "PHONE_NUMBER"]
-    """证件类型"""
-    number: str
-    """加密后的证件号 (sensitive: encrypted by the client)"""
-    name: str
-    """加密后的姓名 (sensitive: encrypted by the client)"""
+CombineTransactionsH5PostBodyCombinePayerInfoIdentity = CombineTransactionsAppPostBodyCombinePayerInfoIdentity
 
 
 class CombineTransactionsH5PostBodyCombinePayerInfo(TypedDict):
@@ -443,32 +420,11 @@ class CombineTransactionsIdByCombineTransactionIdGetResponse(TypedDict):
     trade_scenario: NotRequired[str]
     """交易场景: RECOMMERCE"""
 
+CombineTransactionsJsapiPostBodySceneInfo = CombineTransactionsAppPostBodySceneInfo
 
-class CombineTransactionsJsapiPostBodySceneInfo(TypedDict):
-    """场景信息"""
+CombineTransactionsJsapiPostBodySubOrdersAmount = CombineTransactionsAppPostBodySubOrdersAmount
 
-    device_id: NotRequired[str]
-    """商户端设备号"""
-    payer_client_ip: str
-    """用户终端IP"""
-
-
-class CombineTransactionsJsapiPostBodySubOrdersAmount(TypedDict):
-    """订单金额"""
-
-    total_amount: int
-    """标价金额 (fen)"""
-    currency: str
-    """标价币种"""
-
-
-class CombineTransactionsJsapiPostBodySubOrdersSettleInfo(TypedDict):
-    """结算信息"""
-
-    profit_sharing: NotRequired[bool]
-    """是否指定分账"""
-    subsidy_amount: NotRequired[int]
-    """补差金额 (fen)"""
+CombineTransactionsJsapiPostBodySubOrdersSettleInfo = CombineTransactionsAppPostBodySubOrdersSettleInfo
 
 
 class CombineTransactionsJsapiPostBodySubOrders(TypedDict):
@@ -497,52 +453,15 @@ class CombineTransactionsJsapiPostBodySubOrders(TypedDict):
     profit_sharing: NotRequired[bool]
     """是否指定分账"""
 
+CombineTransactionsJsapiPostBodyCombinePayerInfoIdentity = CombineTransactionsAppPostBodyCombinePayerInfoIdentity
 
-class CombineTransactionsJsapiPostBodyCombinePayerInfoIdentity(TypedDict):
-    """实名支付"""
+CombineTransactionsJsapiPostBodyCombinePayerInfo = CombineTransactionsH5PostBodyCombinePayerInfo
 
-    type: Literal["IDCARD", "HONGKONG_MACAO", "HONGKONG_MACAO_RESIDENT", "TAIWAN_RESIDENT", "FOREIGN_RESIDENT", "OVERSEA_PASSPORT", "PHONE_NUMBER"]
-    """证件类型"""
-    number: str
-    """加密后的证件号 (sensitive: encrypted by the client)"""
-    name: str
-    """加密后的姓名 (sensitive: encrypted by the client)"""
+CombineTransactionsJsapiPostBodySubsidyInfoSubsidyDetailSubsidyPlan = CombineTransactionsAppPostBodySubsidyInfoSubsidyDetailSubsidyPlan
 
+CombineTransactionsJsapiPostBodySubsidyInfoSubsidyDetail = CombineTransactionsAppPostBodySubsidyInfoSubsidyDetail
 
-class CombineTransactionsJsapiPostBodyCombinePayerInfo(TypedDict):
-    """支付者"""
-
-    openid: NotRequired[str]
-    """用户标识"""
-    sub_openid: NotRequired[str]
-    """用户子标识"""
-    identity: NotRequired[CombineTransactionsJsapiPostBodyCombinePayerInfoIdentity]
-    """实名支付"""
-
-
-class CombineTransactionsJsapiPostBodySubsidyInfoSubsidyDetailSubsidyPlan(TypedDict):
-    """贴息方案列表"""
-
-    subsidy_installment_num: Literal[3, 6, 12]
-    """贴息期数"""
-    subsidy_percent: Literal[0, 100]
-    """贴息比例"""
-
-
-class CombineTransactionsJsapiPostBodySubsidyInfoSubsidyDetail(TypedDict):
-    """贴息详情列表"""
-
-    subsidy_period_type: Literal["DAILY", "PERIOD"]
-    """贴息方案类型"""
-    subsidy_plan: list[CombineTransactionsJsapiPostBodySubsidyInfoSubsidyDetailSubsidyPlan]
-    """贴息方案列表"""
-
-
-class CombineTransactionsJsapiPostBodySubsidyInfo(TypedDict):
-    """贴息信息"""
-
-    subsidy_detail: NotRequired[list[CombineTransactionsJsapiPostBodySubsidyInfoSubsidyDetail]]
-    """贴息详情列表"""
+CombineTransactionsJsapiPostBodySubsidyInfo = CombineTransactionsAppPostBodySubsidyInfo
 
 
 class CombineTransactionsJsapiPostBody(TypedDict):
@@ -585,14 +504,7 @@ class CombineTransactionsMiniprogramPostBodyCombinePayerInfo(TypedDict):
     openid: str
     """用户标识"""
 
-
-class CombineTransactionsMiniprogramPostBodySceneInfo(TypedDict):
-    """场景信息"""
-
-    device_id: NotRequired[str]
-    """商户端设备号"""
-    payer_client_ip: str
-    """用户终端IP"""
+CombineTransactionsMiniprogramPostBodySceneInfo = CombineTransactionsAppPostBodySceneInfo
 
 
 class CombineTransactionsMiniprogramPostBodySubOrdersAmount(TypedDict):
@@ -654,77 +566,17 @@ class CombineTransactionsMiniprogramPostResponse(TypedDict):
     prepay_id: str
     """预支付交易会话标识"""
 
+CombineTransactionsNativePostBodySceneInfo = CombineTransactionsAppPostBodySceneInfo
 
-class CombineTransactionsNativePostBodySceneInfo(TypedDict):
-    """场景信息"""
+CombineTransactionsNativePostBodySubOrdersAmount = CombineTransactionsAppPostBodySubOrdersAmount
 
-    device_id: NotRequired[str]
-    """商户端设备号"""
-    payer_client_ip: str
-    """用户终端IP"""
+CombineTransactionsNativePostBodySubOrdersSettleInfo = CombineTransactionsAppPostBodySubOrdersSettleInfo
 
+CombineTransactionsNativePostBodySubOrders = CombineTransactionsH5PostBodySubOrders
 
-class CombineTransactionsNativePostBodySubOrdersAmount(TypedDict):
-    """订单金额"""
+CombineTransactionsNativePostBodyCombinePayerInfoIdentity = CombineTransactionsAppPostBodyCombinePayerInfoIdentity
 
-    total_amount: int
-    """标价金额 (fen)"""
-    currency: str
-    """标价币种"""
-
-
-class CombineTransactionsNativePostBodySubOrdersSettleInfo(TypedDict):
-    """结算信息"""
-
-    profit_sharing: NotRequired[bool]
-    """是否指定分账"""
-    subsidy_amount: NotRequired[int]
-    """补差金额 (fen)"""
-
-
-class CombineTransactionsNativePostBodySubOrders(TypedDict):
-    """商品单信息"""
-
-    mchid: str
-    """子单商户号"""
-    attach: str
-    """附加数据"""
-    amount: CombineTransactionsNativePostBodySubOrdersAmount
-    """订单金额"""
-    out_trade_no: str
-    """商品单商户订单号"""
-    sub_mchid: str
-    """二级商户号"""
-    goods_tag: NotRequired[str]
-    """订单优惠标记"""
-    description: str
-    """商品描述"""
-    settle_info: NotRequired[CombineTransactionsNativePostBodySubOrdersSettleInfo]
-    """结算信息"""
-    sub_appid: NotRequired[str]
-    """子商户应用ID"""
-
-
-class CombineTransactionsNativePostBodyCombinePayerInfoIdentity(TypedDict):
-    """实名支付"""
-
-    type: Literal["IDCARD", "HONGKONG_MACAO", "HONGKONG_MACAO_RESIDENT", "TAIWAN_RESIDENT", "FOREIGN_RESIDENT", "OVERSEA_PASSPORT", "PHONE_NUMBER"]
-    """证件类型"""
-    number: str
-    """加密后的证件号 (sensitive: encrypted by the client)"""
-    name: str
-    """加密后的姓名 (sensitive: encrypted by the client)"""
-
-
-class CombineTransactionsNativePostBodyCombinePayerInfo(TypedDict):
-    """支付者"""
-
-    openid: NotRequired[str]
-    """用户标识"""
-    sub_openid: NotRequired[str]
-    """用户子标识"""
-    identity: NotRequired[CombineTransactionsNativePostBodyCombinePayerInfoIdentity]
-    """实名支付"""
+CombineTransactionsNativePostBodyCombinePayerInfo = CombineTransactionsH5PostBodyCombinePayerInfo
 
 
 class CombineTransactionsNativePostBody(TypedDict):
@@ -758,12 +610,7 @@ class CombineTransactionsNativePostResponse(TypedDict):
     code_url: str
     """二维码链接"""
 
-
-class CombineTransactionsOutTradeNoByCombineOutTradeNoGetResponseSceneInfo(TypedDict):
-    """场景信息"""
-
-    device_id: NotRequired[str]
-    """商户端设备号"""
+CombineTransactionsOutTradeNoByCombineOutTradeNoGetResponseSceneInfo = CombineTransactionsIdByCombineTransactionIdGetResponseSceneInfo
 
 
 class CombineTransactionsOutTradeNoByCombineOutTradeNoGetResponseSubOrdersPromotionDetailGoodsDetail(TypedDict):
@@ -857,12 +704,7 @@ class CombineTransactionsOutTradeNoByCombineOutTradeNoGetResponseSubOrders(Typed
     amount: NotRequired[CombineTransactionsOutTradeNoByCombineOutTradeNoGetResponseSubOrdersAmount]
     """订单金额"""
 
-
-class CombineTransactionsOutTradeNoByCombineOutTradeNoGetResponseCombinePayerInfo(TypedDict):
-    """支付者"""
-
-    openid: str
-    """用户标识"""
+CombineTransactionsOutTradeNoByCombineOutTradeNoGetResponseCombinePayerInfo = CombineTransactionsMiniprogramPostBodyCombinePayerInfo
 
 
 class CombineTransactionsOutTradeNoByCombineOutTradeNoGetResponseInstallmentInfo(TypedDict):

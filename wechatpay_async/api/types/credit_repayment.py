@@ -129,31 +129,9 @@ class CreditRepaymentPartnerContractsAppPresignPostResponse(TypedDict):
     redirect_service: NotRequired[str]
     """跳转到的签约服务提供方"""
 
+CreditRepaymentPartnerContractsH5PresignPostBodyRealIdentity = CreditRepaymentPartnerContractsAppPresignPostBodyRealIdentity
 
-class CreditRepaymentPartnerContractsH5PresignPostBodyRealIdentity(TypedDict):
-    """用户实名信息"""
-
-    identity_type: Literal["REAL_IDENTITY_TYPE_INVALID", "REAL_IDENTITY_TYPE_ID_CARD"]
-    """实名验证类型"""
-    identity_id: str
-    """自然人证件号码 (sensitive: encrypted by the client)"""
-    real_name: str
-    """自然人姓名 (sensitive: encrypted by the client)"""
-
-
-class CreditRepaymentPartnerContractsH5PresignPostBodyTradeInfo(TypedDict):
-    """交易信息"""
-
-    out_trade_no: str
-    """商户侧交易单号"""
-    deduct_amount: int
-    """还款金额 (fen)"""
-    description: NotRequired[str]
-    """产品描述"""
-    attach: NotRequired[str]
-    """商户数据包"""
-    notify_url: NotRequired[str]
-    """商户回调地址"""
+CreditRepaymentPartnerContractsH5PresignPostBodyTradeInfo = CreditRepaymentPartnerContractsAppPresignPostBodyTradeInfo
 
 
 class CreditRepaymentPartnerContractsH5PresignPostBodyJumpInfo(TypedDict):

@@ -191,24 +191,7 @@ class DiscountCardCardsByOutCardCodeGetResponse(TypedDict):
     sharer_openid: NotRequired[str]
     """邀请者用户标识"""
 
-
-class DiscountCardCardsByOutCardCodeAddUserRecordsPostBodyObjectiveCompletionRecords(TypedDict):
-    """目标完成记录"""
-
-    objective_completion_serial_no: str
-    """目标完成流水号"""
-    objective_id: str
-    """目标ID"""
-    completion_time: str
-    """目标完成时间 (RFC 3339)"""
-    completion_type: str
-    """目标完成类型"""
-    description: str
-    """目标完成描述"""
-    completion_count: int
-    """目标完成数量"""
-    remark: NotRequired[str]
-    """备注说明"""
+DiscountCardCardsByOutCardCodeAddUserRecordsPostBodyObjectiveCompletionRecords = DiscountCardCardsByOutCardCodeGetResponseObjectivesObjectiveCompletionRecords
 
 
 class DiscountCardCardsByOutCardCodeAddUserRecordsPostBodyRewardUsageRecords(TypedDict):
@@ -401,53 +384,9 @@ class DiscountCardOrdersByOutOrderNoPatchResponse(TypedDict):
     order_id: str
     """微信支付服务订单号"""
 
+DiscountCardOrdersOutTradeNoByOutTradeNoGetResponseObjectives = DiscountCardOrdersByOutOrderNoGetResponseObjectives
 
-class DiscountCardOrdersOutTradeNoByOutTradeNoGetResponseObjectives(TypedDict):
-    """目标达成明细列表"""
-
-    objective_serial_no: str
-    """目标流水号"""
-    objective_id: int
-    """先享卡目标ID"""
-    name: NotRequired[str]
-    """目标名称"""
-    unit: NotRequired[str]
-    """目标单位"""
-    performance_description: str
-    """履约描述"""
-    performance_type: str
-    """履约类型: INCREASE, DECREASE"""
-    count: int
-    """目标数量"""
-    performance_time: str
-    """履约时间 (RFC 3339)"""
-    remark: NotRequired[str]
-    """备注说明"""
-
-
-class DiscountCardOrdersOutTradeNoByOutTradeNoGetResponseRewards(TypedDict):
-    """奖励明细列表"""
-
-    reward_serial_no: str
-    """奖励流水号"""
-    reward_id: int
-    """先享卡奖励ID"""
-    name: NotRequired[str]
-    """奖励名称"""
-    unit: NotRequired[str]
-    """奖励单位"""
-    description: str
-    """奖励描述"""
-    reward_type: str
-    """奖励类型: INCREASE, DECREASE"""
-    count: int
-    """奖励数量"""
-    amount: int
-    """奖励金额 (fen)"""
-    reward_time: str
-    """奖励时间 (RFC 3339)"""
-    remark: NotRequired[str]
-    """备注说明"""
+DiscountCardOrdersOutTradeNoByOutTradeNoGetResponseRewards = DiscountCardOrdersByOutOrderNoGetResponseRewards
 
 
 class DiscountCardOrdersOutTradeNoByOutTradeNoGetResponse(TypedDict):

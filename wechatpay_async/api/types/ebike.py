@@ -221,14 +221,7 @@ class EbikeChargeTransactionsIdByTransactionIdGetResponseAmount(TypedDict):
     discount_total: NotRequired[int]
     """折扣"""
 
-
-class EbikeChargeTransactionsIdByTransactionIdGetResponseDeviceInfo(TypedDict):
-    """设备信息"""
-
-    device_id: str
-    """充电位设备号"""
-    device_ip: str
-    """商户端设备ip"""
+EbikeChargeTransactionsIdByTransactionIdGetResponseDeviceInfo = EbikeChargeTransactionsPostBodyDeviceInfo
 
 
 class EbikeChargeTransactionsIdByTransactionIdGetResponsePromotionDetail(TypedDict):
@@ -299,59 +292,13 @@ class EbikeChargeTransactionsOutTradeNoByOutTradeNoGetParams(TypedDict):
     sub_mchid: NotRequired[str]
     """特约商户号"""
 
+EbikeChargeTransactionsOutTradeNoByOutTradeNoGetResponsePayer = EbikeChargeTransactionsIdByTransactionIdGetResponsePayer
 
-class EbikeChargeTransactionsOutTradeNoByOutTradeNoGetResponsePayer(TypedDict):
-    """支付者信息"""
+EbikeChargeTransactionsOutTradeNoByOutTradeNoGetResponseAmount = EbikeChargeTransactionsIdByTransactionIdGetResponseAmount
 
-    openid: NotRequired[str]
-    """用户在服务商的标识"""
-    sub_openid: NotRequired[str]
-    """用户在特约商户的标识"""
+EbikeChargeTransactionsOutTradeNoByOutTradeNoGetResponseDeviceInfo = EbikeChargeTransactionsPostBodyDeviceInfo
 
-
-class EbikeChargeTransactionsOutTradeNoByOutTradeNoGetResponseAmount(TypedDict):
-    """订单金额信息"""
-
-    total: int
-    """订单金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-    payer_total: NotRequired[int]
-    """用户实际支付金额 (fen)"""
-    discount_total: NotRequired[int]
-    """折扣"""
-
-
-class EbikeChargeTransactionsOutTradeNoByOutTradeNoGetResponseDeviceInfo(TypedDict):
-    """设备信息"""
-
-    device_id: str
-    """充电位设备号"""
-    device_ip: str
-    """商户端设备ip"""
-
-
-class EbikeChargeTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail(TypedDict):
-    """优惠信息"""
-
-    promotion_id: str
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围"""
-    type: NotRequired[str]
-    """优惠类型"""
-    activity_id: NotRequired[str]
-    """活动ID"""
-    amount: int
-    """优惠券面额"""
-    wxpay_contribute: NotRequired[int]
-    """微信出资"""
-    merchant_contribute: NotRequired[int]
-    """商户出资"""
-    other_contribute: NotRequired[int]
-    """其他出资"""
+EbikeChargeTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail = EbikeChargeTransactionsIdByTransactionIdGetResponsePromotionDetail
 
 
 class EbikeChargeTransactionsOutTradeNoByOutTradeNoGetResponse(TypedDict):

@@ -188,14 +188,7 @@ class EduPapayTransactionsIdByTransactionIdGetResponseAmount(TypedDict):
     currency: NotRequired[str]
     """货币类型"""
 
-
-class EduPapayTransactionsIdByTransactionIdGetResponseDeviceInformation(TypedDict):
-    """设备信息"""
-
-    device_id: NotRequired[str]
-    """设备号"""
-    device_ip: str
-    """商户端设备ip"""
+EduPapayTransactionsIdByTransactionIdGetResponseDeviceInformation = EduPapayTransactionsPostBodyDeviceInformation
 
 
 class EduPapayTransactionsIdByTransactionIdGetResponsePromotionDetail(TypedDict):
@@ -262,59 +255,13 @@ class EduPapayTransactionsOutTradeNoByOutTradeNoGetParams(TypedDict):
     sub_mchid: NotRequired[str]
     """子商户号"""
 
+EduPapayTransactionsOutTradeNoByOutTradeNoGetResponsePayer = EduPapayTransactionsIdByTransactionIdGetResponsePayer
 
-class EduPapayTransactionsOutTradeNoByOutTradeNoGetResponsePayer(TypedDict):
-    """支付者"""
+EduPapayTransactionsOutTradeNoByOutTradeNoGetResponseAmount = EduPapayTransactionsIdByTransactionIdGetResponseAmount
 
-    openid: NotRequired[str]
-    """服务商APPID下的用户标识"""
-    sub_openid: NotRequired[str]
-    """子商户APPID下的用户标识"""
+EduPapayTransactionsOutTradeNoByOutTradeNoGetResponseDeviceInformation = EduPapayTransactionsPostBodyDeviceInformation
 
-
-class EduPapayTransactionsOutTradeNoByOutTradeNoGetResponseAmount(TypedDict):
-    """订单金额"""
-
-    total: int
-    """订单金额 (fen)"""
-    payer_total: NotRequired[int]
-    """用户支付金额 (fen)"""
-    discount_total: NotRequired[int]
-    """折扣"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class EduPapayTransactionsOutTradeNoByOutTradeNoGetResponseDeviceInformation(TypedDict):
-    """设备信息"""
-
-    device_id: NotRequired[str]
-    """设备号"""
-    device_ip: str
-    """商户端设备ip"""
-
-
-class EduPapayTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail(TypedDict):
-    """优惠详情"""
-
-    coupon_id: NotRequired[str]
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围"""
-    type: NotRequired[str]
-    """优惠类型"""
-    amount: NotRequired[int]
-    """优惠券面额"""
-    stock_id: NotRequired[str]
-    """活动ID"""
-    wechatpay_contribute: NotRequired[int]
-    """微信出资"""
-    merchant_contribute: NotRequired[int]
-    """商户出资"""
-    other_contribute: NotRequired[int]
-    """其他出资"""
+EduPapayTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail = EduPapayTransactionsIdByTransactionIdGetResponsePromotionDetail
 
 
 class EduPapayTransactionsOutTradeNoByOutTradeNoGetResponse(TypedDict):
@@ -372,16 +319,7 @@ class EduPapayUserByOpenidContractsGetParams(TypedDict):
     limit: NotRequired[int]
     """分页大小"""
 
-
-class EduPapayUserByOpenidContractsGetResponseDataContractInformation(TypedDict):
-    """签约信息"""
-
-    contract_id: NotRequired[str]
-    """签约协议号"""
-    contract_status: NotRequired[str]
-    """签约状态"""
-    create_time: NotRequired[str]
-    """签约时间 (RFC 3339)"""
+EduPapayUserByOpenidContractsGetResponseDataContractInformation = EduPapayContractsIdByContractIdGetResponseContractInformation
 
 
 class EduPapayUserByOpenidContractsGetResponseData(TypedDict):

@@ -314,14 +314,7 @@ class EduschoolpayTransactionsIdByTransactionIdGetResponseAmount(TypedDict):
     currency: str
     """货币类型"""
 
-
-class EduschoolpayTransactionsIdByTransactionIdGetResponseDeviceInfo(TypedDict):
-    """设备信息"""
-
-    device_id: NotRequired[str]
-    """设备号"""
-    device_ip: str
-    """商户端设备ip"""
+EduschoolpayTransactionsIdByTransactionIdGetResponseDeviceInfo = EduschoolpayTransactionsPostBodyDeviceInfo
 
 
 class EduschoolpayTransactionsIdByTransactionIdGetResponsePromotionDetail(TypedDict):
@@ -390,59 +383,13 @@ class EduschoolpayTransactionsOutTradeNoByOutTradeNoGetParams(TypedDict):
     sub_mchid: NotRequired[str]
     """子商户号"""
 
+EduschoolpayTransactionsOutTradeNoByOutTradeNoGetResponsePayer = EduschoolpayTransactionsIdByTransactionIdGetResponsePayer
 
-class EduschoolpayTransactionsOutTradeNoByOutTradeNoGetResponsePayer(TypedDict):
-    """支付者"""
+EduschoolpayTransactionsOutTradeNoByOutTradeNoGetResponseAmount = EduschoolpayTransactionsIdByTransactionIdGetResponseAmount
 
-    openid: str
-    """商户appid下的用户标识"""
-    sub_openid: NotRequired[str]
-    """子商户appid下的用户标识"""
+EduschoolpayTransactionsOutTradeNoByOutTradeNoGetResponseDeviceInfo = EduschoolpayTransactionsPostBodyDeviceInfo
 
-
-class EduschoolpayTransactionsOutTradeNoByOutTradeNoGetResponseAmount(TypedDict):
-    """订单金额"""
-
-    total: int
-    """订单金额 (fen)"""
-    payer_total: NotRequired[int]
-    """用户支付金额 (fen)"""
-    discount_total: NotRequired[int]
-    """折扣"""
-    currency: str
-    """货币类型"""
-
-
-class EduschoolpayTransactionsOutTradeNoByOutTradeNoGetResponseDeviceInfo(TypedDict):
-    """设备信息"""
-
-    device_id: NotRequired[str]
-    """设备号"""
-    device_ip: str
-    """商户端设备ip"""
-
-
-class EduschoolpayTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail(TypedDict):
-    """优惠详情"""
-
-    coupon_id: str
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围"""
-    type: NotRequired[str]
-    """优惠类型"""
-    amount: NotRequired[int]
-    """优惠券面额"""
-    stock_id: str
-    """活动ID"""
-    wechatpay_contribute: NotRequired[int]
-    """微信出资"""
-    merchant_contribute: NotRequired[int]
-    """商户出资"""
-    other_contribute: NotRequired[int]
-    """其他出资"""
+EduschoolpayTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail = EduschoolpayTransactionsIdByTransactionIdGetResponsePromotionDetail
 
 
 class EduschoolpayTransactionsOutTradeNoByOutTradeNoGetResponse(TypedDict):

@@ -468,45 +468,13 @@ class BrandMemberCardSpUserCardCreateResource(TypedDict):
     modify_time: str
     """更新时间"""
 
+BrandMemberCardSpUserCardDeleteResourceValidDateInformation = BrandMemberCardSpUserCardCreateResourceValidDateInformation
 
-class BrandMemberCardSpUserCardDeleteResourceValidDateInformation(TypedDict):
-    """会员卡有效期"""
+BrandMemberCardSpUserCardDeleteResourceUserInformationCommonFieldList = BrandMemberCardSpUserCardCreateResourceUserInformationCommonFieldList
 
-    type: str
-    """有效期类型: FIX_TIME_RANGE, FIX_TERM, PERMANENT"""
-    available_begin_time: NotRequired[str]
-    """有效期开始时间"""
-    available_end_time: NotRequired[str]
-    """有效期结束时间"""
-    available_day_after_receive: NotRequired[int]
-    """生效后N天内有效"""
+BrandMemberCardSpUserCardDeleteResourceUserInformationCustomFieldList = BrandMemberCardSpUserCardCreateResourceUserInformationCustomFieldList
 
-
-class BrandMemberCardSpUserCardDeleteResourceUserInformationCommonFieldList(TypedDict):
-    """平台提供的通用开卡信息字段"""
-
-    name: NotRequired[str]
-    """平台提供的通用开卡信息字段: USER_FORM_FLAG_SEX, USER_FORM_FLAG_NAME, USER_FORM_FLAG_BIRTHDAY, USER_FORM_FLAG_ADDRESS, USER_FORM_FLAG_EMAIL, USER_FORM_FLAG_CITY"""
-    value: NotRequired[str]
-    """加密的用户开卡时填写的个人信息 (sensitive: decrypted by the client)"""
-
-
-class BrandMemberCardSpUserCardDeleteResourceUserInformationCustomFieldList(TypedDict):
-    """商户自定义的开卡信息字段"""
-
-    name: NotRequired[str]
-    """字段名称"""
-    user_chosen_values: NotRequired[list[str]]
-    """加密的用户选择的字段值列表"""
-
-
-class BrandMemberCardSpUserCardDeleteResourceUserInformation(TypedDict):
-    """用户开卡时填写的个人信息"""
-
-    common_field_list: NotRequired[list[BrandMemberCardSpUserCardDeleteResourceUserInformationCommonFieldList]]
-    """平台提供的通用开卡信息字段"""
-    custom_field_list: NotRequired[list[BrandMemberCardSpUserCardDeleteResourceUserInformationCustomFieldList]]
-    """商户自定义的开卡信息字段"""
+BrandMemberCardSpUserCardDeleteResourceUserInformation = BrandMemberCardSpUserCardCreateResourceUserInformation
 
 
 class BrandMemberCardSpUserCardDeleteResource(TypedDict):
@@ -929,19 +897,19 @@ class DeliveryPlanChangeResource(TypedDict):
 
 
 class DiscountCardAgreementEndedResourceObjectives(TypedDict):
-    """DiscountCardAgreementEndedResourceObjectives"""
+    """`objectives`"""
 
     objective_id: NotRequired[str]
 
 
 class DiscountCardAgreementEndedResourceRewards(TypedDict):
-    """DiscountCardAgreementEndedResourceRewards"""
+    """`rewards`"""
 
     reward_id: NotRequired[str]
 
 
 class DiscountCardAgreementEndedResourceTimeRange(TypedDict):
-    """DiscountCardAgreementEndedResourceTimeRange"""
+    """`time_range`"""
 
     begin_time: NotRequired[str]
     end_time: NotRequired[str]
@@ -967,24 +935,11 @@ class DiscountCardAgreementEndedResource(TypedDict):
     total_amount: NotRequired[str]
     unfinished_reason: NotRequired[str]
 
+DiscountCardGetCardResourceObjectives = DiscountCardAgreementEndedResourceObjectives
 
-class DiscountCardGetCardResourceObjectives(TypedDict):
-    """DiscountCardGetCardResourceObjectives"""
+DiscountCardGetCardResourceRewards = DiscountCardAgreementEndedResourceRewards
 
-    objective_id: NotRequired[str]
-
-
-class DiscountCardGetCardResourceRewards(TypedDict):
-    """DiscountCardGetCardResourceRewards"""
-
-    reward_id: NotRequired[str]
-
-
-class DiscountCardGetCardResourceTimeRange(TypedDict):
-    """DiscountCardGetCardResourceTimeRange"""
-
-    begin_time: NotRequired[str]
-    end_time: NotRequired[str]
+DiscountCardGetCardResourceTimeRange = DiscountCardAgreementEndedResourceTimeRange
 
 
 class DiscountCardGetCardResource(TypedDict):
@@ -1007,24 +962,11 @@ class DiscountCardGetCardResource(TypedDict):
     total_amount: NotRequired[str]
     unfinished_reason: NotRequired[str]
 
+DiscountCardSettlementResourceObjectives = DiscountCardAgreementEndedResourceObjectives
 
-class DiscountCardSettlementResourceObjectives(TypedDict):
-    """DiscountCardSettlementResourceObjectives"""
+DiscountCardSettlementResourceRewards = DiscountCardAgreementEndedResourceRewards
 
-    objective_id: NotRequired[str]
-
-
-class DiscountCardSettlementResourceRewards(TypedDict):
-    """DiscountCardSettlementResourceRewards"""
-
-    reward_id: NotRequired[str]
-
-
-class DiscountCardSettlementResourceTimeRange(TypedDict):
-    """DiscountCardSettlementResourceTimeRange"""
-
-    begin_time: NotRequired[str]
-    end_time: NotRequired[str]
+DiscountCardSettlementResourceTimeRange = DiscountCardAgreementEndedResourceTimeRange
 
 
 class DiscountCardSettlementResource(TypedDict):
@@ -1047,24 +989,11 @@ class DiscountCardSettlementResource(TypedDict):
     total_amount: NotRequired[str]
     unfinished_reason: NotRequired[str]
 
+DiscountCardUserAcceptedResourceObjectives = DiscountCardAgreementEndedResourceObjectives
 
-class DiscountCardUserAcceptedResourceObjectives(TypedDict):
-    """DiscountCardUserAcceptedResourceObjectives"""
+DiscountCardUserAcceptedResourceRewards = DiscountCardAgreementEndedResourceRewards
 
-    objective_id: NotRequired[str]
-
-
-class DiscountCardUserAcceptedResourceRewards(TypedDict):
-    """DiscountCardUserAcceptedResourceRewards"""
-
-    reward_id: NotRequired[str]
-
-
-class DiscountCardUserAcceptedResourceTimeRange(TypedDict):
-    """DiscountCardUserAcceptedResourceTimeRange"""
-
-    begin_time: NotRequired[str]
-    end_time: NotRequired[str]
+DiscountCardUserAcceptedResourceTimeRange = DiscountCardAgreementEndedResourceTimeRange
 
 
 class DiscountCardUserAcceptedResource(TypedDict):
@@ -1089,7 +1018,7 @@ class DiscountCardUserAcceptedResource(TypedDict):
 
 
 class DiscountCardUserPaidResourcePayInformation(TypedDict):
-    """DiscountCardUserPaidResourcePayInformation"""
+    """`pay_information`"""
 
     transaction_id: NotRequired[str]
     pay_state: NotRequired[str]
@@ -1344,59 +1273,13 @@ class EntrustSigningResourceContractInformation(TypedDict):
     create_time: NotRequired[str]
     """签约完成时间"""
 
+EntrustSigningResourcePayer = EntrustReleaseResourcePayer
 
-class EntrustSigningResourcePayer(TypedDict):
-    """支付者"""
+EntrustSigningResourceAmount = EntrustReleaseResourceAmount
 
-    openid: NotRequired[str]
-    """用户在服务商AppID下的唯一标识"""
-    sub_openid: NotRequired[str]
-    """用户在子商户AppID下的唯一标识"""
+EntrustSigningResourceDeviceInformation = EntrustReleaseResourceDeviceInformation
 
-
-class EntrustSigningResourceAmount(TypedDict):
-    """订单金额信息"""
-
-    total: int
-    """订单总金额 (fen)"""
-    payer_total: NotRequired[int]
-    """用户实际支付金额 (fen)"""
-    discount_total: NotRequired[int]
-    """订单折扣"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class EntrustSigningResourceDeviceInformation(TypedDict):
-    """设备信息"""
-
-    device_id: NotRequired[str]
-    """商户设备号"""
-    device_ip: str
-    """商户端设备IP"""
-
-
-class EntrustSigningResourcePromotionDetail(TypedDict):
-    """优惠详情"""
-
-    coupon_id: NotRequired[str]
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: NotRequired[int]
-    """优惠券面额"""
-    stock_id: NotRequired[str]
-    """活动ID"""
-    wechatpay_contribute: NotRequired[int]
-    """微信出资"""
-    merchant_contribute: NotRequired[int]
-    """商户出资"""
-    other_contribute: NotRequired[int]
-    """其他出资方出资金额 (fen)"""
+EntrustSigningResourcePromotionDetail = EntrustReleaseResourcePromotionDetail
 
 
 class EntrustSigningResource(TypedDict):
@@ -1452,14 +1335,7 @@ class EntrustTerminateResourceContractTerminateInfo(TypedDict):
     contract_termination_remark: NotRequired[str]
     """解约原因的备注说明"""
 
-
-class EntrustTerminateResourceDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预约扣费场景下有效"""
-
-    amount: int
-    """总金额 (fen)"""
-    currency: str
-    """货币类型: CNY"""
+EntrustTerminateResourceDeductScheduleEstimatedDeductAmount = EntrustSignResourceDeductScheduleEstimatedDeductAmount
 
 
 class EntrustTerminateResourceDeductScheduleScheduledAmount(TypedDict):
@@ -1470,14 +1346,7 @@ class EntrustTerminateResourceDeductScheduleScheduledAmount(TypedDict):
     currency: str
     """货币类型: CNY"""
 
-
-class EntrustTerminateResourceDeductScheduleDeductAmount(TypedDict):
-    """实际扣费金额"""
-
-    amount: int
-    """总金额 (fen)"""
-    currency: str
-    """货币类型: CNY"""
+EntrustTerminateResourceDeductScheduleDeductAmount = EntrustSignResourceDeductScheduleDeductAmount
 
 
 class EntrustTerminateResourceDeductSchedule(TypedDict):
@@ -1622,16 +1491,7 @@ class FapiaoCardDiscardedResource(TypedDict):
     fapiao_information: list[FapiaoCardDiscardedResourceFapiaoInformation]
     """发票申请单下关联的所有发票信息"""
 
-
-class FapiaoCardInsertedResourceFapiaoInformation(TypedDict):
-    """发票申请单下关联的所有发票信息"""
-
-    fapiao_id: str
-    """商户发票单号"""
-    fapiao_status: str
-    """发票状态: ISSUE_ACCEPTED, ISSUED, REVERSE_ACCEPTED, REVERSED"""
-    card_status: str
-    """发票状态: INSERT_ACCEPTED, INSERTED, DISCARD_ACCEPTED, DISCARDED"""
+FapiaoCardInsertedResourceFapiaoInformation = FapiaoCardDiscardedResourceFapiaoInformation
 
 
 class FapiaoCardInsertedResource(TypedDict):
@@ -1646,16 +1506,7 @@ class FapiaoCardInsertedResource(TypedDict):
     fapiao_information: list[FapiaoCardInsertedResourceFapiaoInformation]
     """发票申请单下关联的所有发票信息"""
 
-
-class FapiaoIssuedResourceFapiaoInformation(TypedDict):
-    """发票申请单下关联的所有发票信息"""
-
-    fapiao_id: str
-    """商户发票单号"""
-    fapiao_status: str
-    """发票状态: ISSUE_ACCEPTED, ISSUED, REVERSE_ACCEPTED, REVERSED"""
-    card_status: str
-    """发票状态: INSERT_ACCEPTED, INSERTED, DISCARD_ACCEPTED, DISCARDED"""
+FapiaoIssuedResourceFapiaoInformation = FapiaoCardDiscardedResourceFapiaoInformation
 
 
 class FapiaoIssuedResource(TypedDict):
@@ -1670,16 +1521,7 @@ class FapiaoIssuedResource(TypedDict):
     fapiao_information: list[FapiaoIssuedResourceFapiaoInformation]
     """发票申请单下关联的所有发票信息"""
 
-
-class FapiaoReversedResourceFapiaoInformation(TypedDict):
-    """发票申请单下关联的所有发票信息"""
-
-    fapiao_id: str
-    """商户发票单号"""
-    fapiao_status: str
-    """发票状态: ISSUE_ACCEPTED, ISSUED, REVERSE_ACCEPTED, REVERSED"""
-    card_status: str
-    """发票状态: INSERT_ACCEPTED, INSERTED, DISCARD_ACCEPTED, DISCARDED"""
+FapiaoReversedResourceFapiaoInformation = FapiaoCardDiscardedResourceFapiaoInformation
 
 
 class FapiaoReversedResource(TypedDict):
@@ -1730,16 +1572,7 @@ class HirePowerBankReceiveInsuranceResource(TypedDict):
     order_end_time: NotRequired[str]
     """保险订单结束时间"""
 
-
-class InsuranceEntrustRenewResourceContractTerminateInfo(TypedDict):
-    """协议解约信息"""
-
-    contract_termination_mode: str
-    """协议解约方式: USER_TERMINATE, MCH_API_TERMINATE, API, WEPAY_WEB_TERMINATE, CUSTOMER_SERVICE_TERMINATE, SYSTEM_TERMINATE"""
-    contract_terminated_time: str
-    """协议解约时间"""
-    contract_termination_remark: NotRequired[str]
-    """解约原因的备注说明"""
+InsuranceEntrustRenewResourceContractTerminateInfo = EntrustSignResourceContractTerminateInfo
 
 
 class InsuranceEntrustRenewResource(TypedDict):
@@ -1768,16 +1601,7 @@ class InsuranceEntrustRenewResource(TypedDict):
     contract_terminate_info: InsuranceEntrustRenewResourceContractTerminateInfo
     """协议解约信息"""
 
-
-class InsuranceEntrustSignResourceContractTerminateInfo(TypedDict):
-    """协议解约信息"""
-
-    contract_termination_mode: str
-    """协议解约方式: USER_TERMINATE, MCH_API_TERMINATE, API, WEPAY_WEB_TERMINATE, CUSTOMER_SERVICE_TERMINATE, SYSTEM_TERMINATE"""
-    contract_terminated_time: str
-    """协议解约时间"""
-    contract_termination_remark: NotRequired[str]
-    """解约原因的备注说明"""
+InsuranceEntrustSignResourceContractTerminateInfo = EntrustSignResourceContractTerminateInfo
 
 
 class InsuranceEntrustSignResource(TypedDict):
@@ -1806,16 +1630,7 @@ class InsuranceEntrustSignResource(TypedDict):
     contract_terminate_info: InsuranceEntrustSignResourceContractTerminateInfo
     """协议解约信息"""
 
-
-class InsuranceEntrustTerminateResourceContractTerminateInfo(TypedDict):
-    """协议解约信息"""
-
-    contract_termination_mode: str
-    """协议解约方式: USER_TERMINATE, MCH_API_TERMINATE, API, WEPAY_WEB_TERMINATE, CUSTOMER_SERVICE_TERMINATE, SYSTEM_TERMINATE"""
-    contract_terminated_time: str
-    """协议解约时间"""
-    contract_termination_remark: NotRequired[str]
-    """解约原因的备注说明"""
+InsuranceEntrustTerminateResourceContractTerminateInfo = EntrustSignResourceContractTerminateInfo
 
 
 class InsuranceEntrustTerminateResource(TypedDict):
@@ -1963,14 +1778,7 @@ class MchtransferAuthorizationClosedResource(TypedDict):
     close_info: NotRequired[MchtransferAuthorizationClosedResourceCloseInfo]
     """自动收款授权的关闭信息"""
 
-
-class MchtransferAuthorizationConfirmedResourceCloseInfo(TypedDict):
-    """自动收款授权的关闭信息"""
-
-    close_time: str
-    """关闭时间"""
-    close_reason: str
-    """自动收款授权的原因: CLOSE_VIA_MCH_API, USER_CLOSE"""
+MchtransferAuthorizationConfirmedResourceCloseInfo = MchtransferAuthorizationClosedResourceCloseInfo
 
 
 class MchtransferAuthorizationConfirmedResource(TypedDict):
@@ -2101,7 +1909,7 @@ class MchtransferQqwalletbillFinishedResource(TypedDict):
 
 
 class MedicalInsuranceSuccessResourcePassthroughResponseContentContent(TypedDict):
-    """MedicalInsuranceSuccessResourcePassthroughResponseContentContent"""
+    """支付完成后医保局返回内容"""
 
     payAuthNo: NotRequired[str]
     payOrdId: NotRequired[str]
@@ -2109,7 +1917,7 @@ class MedicalInsuranceSuccessResourcePassthroughResponseContentContent(TypedDict
 
 
 class MedicalInsuranceSuccessResourcePassthroughRequestContentContent(TypedDict):
-    """MedicalInsuranceSuccessResourcePassthroughRequestContentContent"""
+    """医疗机构透传给医保的数据"""
 
     payAuthNo: NotRequired[str]
     payOrdId: NotRequired[str]
@@ -2277,14 +2085,14 @@ class MembercardUsercardManageResource(TypedDict):
 
 
 class MerchantNotifyNotifyResourceTopicName(TypedDict):
-    """MerchantNotifyNotifyResourceTopicName"""
+    """`topic_name`"""
 
     topic_english_name: str
     topic_chinese_name: str
 
 
 class MerchantNotifyNotifyResourceMessageContent(TypedDict):
-    """MerchantNotifyNotifyResourceMessageContent"""
+    """`message_content`"""
 
     merchant_code: str
     """商户号"""
@@ -2854,16 +2662,7 @@ class PayscoreUserPaidResourcePostPayments(TypedDict):
     count: NotRequired[int]
     """付费数量"""
 
-
-class PayscoreUserPaidResourcePostDiscounts(TypedDict):
-    """商户优惠"""
-
-    name: NotRequired[str]
-    """优惠名称"""
-    description: NotRequired[str]
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
+PayscoreUserPaidResourcePostDiscounts = PayscoreUserConfirmResourcePostDiscounts
 
 
 class PayscoreUserPaidResourceRiskFund(TypedDict):
@@ -2874,18 +2673,7 @@ class PayscoreUserPaidResourceRiskFund(TypedDict):
     description: NotRequired[str]
     """风险说明"""
 
-
-class PayscoreUserPaidResourceTimeRange(TypedDict):
-    """服务时间段"""
-
-    start_time: str
-    """服务开始时间"""
-    start_time_remark: NotRequired[str]
-    """服务开始时间备注"""
-    end_time: NotRequired[str]
-    """服务结束时间"""
-    end_time_remark: NotRequired[str]
-    """服务结束时间备注"""
+PayscoreUserPaidResourceTimeRange = PayscoreUserConfirmResourceTimeRange
 
 
 class PayscoreUserPaidResourceLocation(TypedDict):
@@ -2896,79 +2684,13 @@ class PayscoreUserPaidResourceLocation(TypedDict):
     end_location: NotRequired[str]
     """服务结束位置"""
 
+PayscoreUserPaidResourceCollectionDetailsPromotionDetailGoodsDetail = PayscoreUserConfirmResourceCollectionDetailsPromotionDetailGoodsDetail
 
-class PayscoreUserPaidResourceCollectionDetailsPromotionDetailGoodsDetail(TypedDict):
-    """单品列表"""
+PayscoreUserPaidResourceCollectionDetailsPromotionDetail = PayscoreUserConfirmResourceCollectionDetailsPromotionDetail
 
-    goods_id: str
-    """商品编码"""
-    quantity: NotRequired[int]
-    """商品数量"""
-    unit_price: NotRequired[int]
-    """商品价格"""
-    discount_amount: NotRequired[int]
-    """商品优惠金额 (fen)"""
-    goods_remark: NotRequired[str]
-    """商品备注"""
+PayscoreUserPaidResourceCollectionDetails = PayscoreUserConfirmResourceCollectionDetails
 
-
-class PayscoreUserPaidResourceCollectionDetailsPromotionDetail(TypedDict):
-    """优惠功能"""
-
-    coupon_id: str
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围"""
-    type: NotRequired[str]
-    """优惠类型"""
-    amount: int
-    """优惠券面额"""
-    stock_id: NotRequired[str]
-    """活动ID"""
-    wechatpay_contribute: NotRequired[int]
-    """微信出资"""
-    merchant_contribute: NotRequired[int]
-    """商户出资"""
-    other_contribute: NotRequired[int]
-    """其他出资"""
-    currency: NotRequired[str]
-    """优惠币种"""
-    goods_detail: NotRequired[list[PayscoreUserPaidResourceCollectionDetailsPromotionDetailGoodsDetail]]
-    """单品列表"""
-
-
-class PayscoreUserPaidResourceCollectionDetails(TypedDict):
-    """收款明细列表"""
-
-    seq: NotRequired[int]
-    """收款序号"""
-    amount: int
-    """单笔收款金额 (fen)"""
-    paid_type: NotRequired[str]
-    """收款成功渠道"""
-    paid_time: str
-    """收款成功时间"""
-    transaction_id: NotRequired[str]
-    """微信支付交易单号"""
-    promotion_detail: NotRequired[list[PayscoreUserPaidResourceCollectionDetailsPromotionDetail]]
-    """优惠功能"""
-
-
-class PayscoreUserPaidResourceCollection(TypedDict):
-    """收款信息"""
-
-    state: str
-    """收款状态"""
-    total_amount: int
-    """总收款金额 (fen)"""
-    paying_amount: int
-    """待收金额 (fen)"""
-    paid_amount: int
-    """已收金额 (fen)"""
-    details: NotRequired[list[PayscoreUserPaidResourceCollectionDetails]]
-    """收款明细列表"""
+PayscoreUserPaidResourceCollection = PayscoreUserConfirmResourceCollection
 
 
 class PayscoreUserPaidResource(TypedDict):
@@ -3028,34 +2750,7 @@ class PayscoreUserPaidResource(TypedDict):
     """订单状态说明"""
     out_request_no: NotRequired[str]
 
-
-class PayscoreUserSignPlanResourceSignedDetailList(TypedDict):
-    """签约计划明细列表"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
-    plan_detail_state: str
-    """计划明细状态: NOT_USED, USING, USED, SIGN_PLAN_DETAIL_CANCEL"""
-    order_id: NotRequired[str]
-    """计划明细在使用中"""
-    merchant_plan_detail_no: str
-    """商户侧计划明细单号"""
-    plan_detail_name: str
-    """计划详情名称"""
-    actual_pay_price: NotRequired[int]
-    """实际支付金额 (fen)"""
-    use_time: str
-    """详情使用时间"""
-    complete_time: str
-    """详情对应订单实际完成支付时间"""
-    cancel_time: str
-    """详情对应订单取消时间"""
+PayscoreUserSignPlanResourceSignedDetailList = PayscoreUserCancelSignPlanResourceSignedDetailList
 
 
 class PayscoreUserSignPlanResource(TypedDict):
@@ -3214,18 +2909,7 @@ class ProfitsharingReturnResource(TypedDict):
     success_time: str
     """订单支付完成时间"""
 
-
-class ProfitsharingSuccessResourceReceiver(TypedDict):
-    """分账接收方对象"""
-
-    type: str
-    """分账接收方的类型: MERCHANT_ID, PERSONAL_OPENID"""
-    account: str
-    """分账接收方的账号: MERCHANT_ID, PERSONAL_OPENID"""
-    amount: int
-    """分账动账金额 (fen)"""
-    description: str
-    """分账/回退描述"""
+ProfitsharingSuccessResourceReceiver = ProfitsharingReturnResourceReceiver
 
 
 class ProfitsharingSuccessResource(TypedDict):
@@ -3354,29 +3038,9 @@ class RechargeFundReturnedResource(TypedDict):
     detail: NotRequired[RechargeFundReturnedResourceDetail]
     """BANK_TRANSFER 银行转账充值退回详情"""
 
+RechargeSuccessResourceRechargeAmount = RechargeClosedResourceRechargeAmount
 
-class RechargeSuccessResourceRechargeAmount(TypedDict):
-    """充值金额"""
-
-    amount: int
-    """总金额 (fen)"""
-    currency: str
-    """货币类型"""
-
-
-class RechargeSuccessResourceBankTransferInfo(TypedDict):
-    """银行转账信息"""
-
-    memo: str
-    """转账充值附言"""
-    bill_no: str
-    """转入的银行流水单号"""
-    bank_name: str
-    """开户银行名称"""
-    bank_card_tail: str
-    """银行卡尾号"""
-    bank_account_name: str
-    """银行账户名称"""
+RechargeSuccessResourceBankTransferInfo = RechargeClosedResourceBankTransferInfo
 
 
 class RechargeSuccessResourceQrRechargeInfo(TypedDict):
@@ -3491,18 +3155,7 @@ class RefundAbnormalResource(TypedDict):
     individual_auth_id: NotRequired[str]
     """个人收款的微信支付账户"""
 
-
-class RefundClosedResourceAmount(TypedDict):
-    """金额信息"""
-
-    total: int
-    """订单总金额 (fen)"""
-    refund: int
-    """退款金额 (fen)"""
-    payer_total: int
-    """用户实际支付金额 (fen)"""
-    payer_refund: int
-    """退款给用户的金额 (fen)"""
+RefundClosedResourceAmount = RefundAbnormalResourceAmount
 
 
 class RefundClosedResource(TypedDict):
@@ -3676,14 +3329,7 @@ class TransactionFailResourceAmount(TypedDict):
     payer_currency: str
     """用户支付币种"""
 
-
-class TransactionFailResourceDeviceInformation(TypedDict):
-    """设备信息"""
-
-    device_id: NotRequired[str]
-    """商户设备号"""
-    device_ip: str
-    """商户端设备IP"""
+TransactionFailResourceDeviceInformation = EntrustReleaseResourceDeviceInformation
 
 
 class TransactionFailResourcePromotionDetailGoodsDetail(TypedDict):
@@ -3834,14 +3480,7 @@ class TransactionIndustryFailedResourceAmount(TypedDict):
     currency: str
     """货币类型"""
 
-
-class TransactionIndustryFailedResourceDeviceInfo(TypedDict):
-    """设备信息"""
-
-    device_id: NotRequired[str]
-    """商户设备号"""
-    device_ip: str
-    """商户端设备IP"""
+TransactionIndustryFailedResourceDeviceInfo = EntrustReleaseResourceDeviceInformation
 
 
 class TransactionIndustryFailedResourcePromotionDetail(TypedDict):
@@ -3903,59 +3542,13 @@ class TransactionIndustryFailedResource(TypedDict):
     promotion_detail: NotRequired[list[TransactionIndustryFailedResourcePromotionDetail]]
     """优惠详情"""
 
+TransactionIndustrySuccessResourcePayer = TransactionIndustryFailedResourcePayer
 
-class TransactionIndustrySuccessResourcePayer(TypedDict):
-    """支付者"""
+TransactionIndustrySuccessResourceAmount = TransactionIndustryFailedResourceAmount
 
-    openid: str
-    """用户在商户AppID下的唯一标识"""
-    sub_openid: NotRequired[str]
-    """用户在子商户AppID下的唯一标识"""
+TransactionIndustrySuccessResourceDeviceInfo = EntrustReleaseResourceDeviceInformation
 
-
-class TransactionIndustrySuccessResourceAmount(TypedDict):
-    """订单金额信息"""
-
-    total: int
-    """订单总金额 (fen)"""
-    payer_total: NotRequired[int]
-    """用户实际支付金额 (fen)"""
-    discount_total: NotRequired[int]
-    """订单折扣"""
-    currency: str
-    """货币类型"""
-
-
-class TransactionIndustrySuccessResourceDeviceInfo(TypedDict):
-    """设备信息"""
-
-    device_id: NotRequired[str]
-    """商户设备号"""
-    device_ip: str
-    """商户端设备IP"""
-
-
-class TransactionIndustrySuccessResourcePromotionDetail(TypedDict):
-    """优惠详情"""
-
-    coupon_id: NotRequired[str]
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """COUPON: COUPON, DISCOUNT"""
-    amount: NotRequired[int]
-    """优惠券面额"""
-    stock_id: NotRequired[str]
-    """活动ID"""
-    wechatpay_contribute: NotRequired[int]
-    """微信出资"""
-    merchant_contribute: NotRequired[int]
-    """商户出资"""
-    other_contribute: NotRequired[int]
-    """其他出资方出资金额 (fen)"""
+TransactionIndustrySuccessResourcePromotionDetail = TransactionIndustryFailedResourcePromotionDetail
 
 
 class TransactionIndustrySuccessResource(TypedDict):
@@ -4036,26 +3629,7 @@ class TransactionPayBackResourcePromotionDetail(TypedDict):
     currency: NotRequired[str]
     """优惠币种"""
 
-
-class TransactionPayBackResourceParkingInfo(TypedDict):
-    """停车场景信息"""
-
-    parking_id: str
-    """车主服务为商户分配的入场ID"""
-    plate_number: str
-    """车牌号"""
-    plate_color: str
-    """车牌颜色: BLUE, GREEN, YELLOW, BLACK, WHITE, LIMEGREEN"""
-    start_time: str
-    """用户入场时间"""
-    end_time: str
-    """用户出场时间"""
-    parking_name: str
-    """所在停车位车场的名称"""
-    charging_duration: int
-    """计费的时间长"""
-    device_id: str
-    """停车场设备ID"""
+TransactionPayBackResourceParkingInfo = TransactionFailResourceParkingInfo
 
 
 class TransactionPayBackResource(TypedDict):
@@ -4121,26 +3695,7 @@ class TransactionSuccessResourceReceiver(TypedDict):
     description: str
     """分账/回退描述"""
 
-
-class TransactionSuccessResourceParkingInfo(TypedDict):
-    """停车场景信息"""
-
-    parking_id: str
-    """车主服务为商户分配的入场ID"""
-    plate_number: str
-    """车牌号"""
-    plate_color: str
-    """车牌颜色: BLUE, GREEN, YELLOW, BLACK, WHITE, LIMEGREEN"""
-    start_time: str
-    """用户入场时间"""
-    end_time: str
-    """用户出场时间"""
-    parking_name: str
-    """所在停车位车场的名称"""
-    charging_duration: int
-    """计费的时间长"""
-    device_id: str
-    """停车场设备ID"""
+TransactionSuccessResourceParkingInfo = TransactionFailResourceParkingInfo
 
 
 class TransactionSuccessResourcePayer(TypedDict):
@@ -4221,12 +3776,7 @@ class TransactionSuccessResourcePromotionDetail(TypedDict):
     goods_detail: NotRequired[list[TransactionSuccessResourcePromotionDetailGoodsDetail]]
     """单品列表"""
 
-
-class TransactionSuccessResourceSceneInfo(TypedDict):
-    """支付场景信息描述"""
-
-    device_id: NotRequired[str]
-    """终端设备号"""
+TransactionSuccessResourceSceneInfo = TransactionFailResourceSceneInfo
 
 
 class TransactionSuccessResourceInstallmentInfo(TypedDict):

@@ -263,16 +263,7 @@ class FundAppBrandRedpacketBrandMerchantOutBatchesByOutBatchNoGetParams(TypedDic
     detail_state: NotRequired[Literal["DETAIL_VIEW_ALL", "DETAIL_VIEW_SUCCESS", "DETAIL_VIEW_FAIL"]]
     """品牌红包明细单状态"""
 
-
-class FundAppBrandRedpacketBrandMerchantOutBatchesByOutBatchNoGetResponseDetailList(TypedDict):
-    """品牌红包明细列表"""
-
-    transfer_detail_no: str
-    """微信支付品牌红包明细单号"""
-    out_detail_no: str
-    """商家品牌红包明细单号"""
-    detail_state: str
-    """品牌红包明细单状态: DETAIL_INIT, DETAIL_WAIT_PAY, DETAIL_PROCESSING, DETAIL_SUCCESS, DETAIL_FAIL"""
+FundAppBrandRedpacketBrandMerchantOutBatchesByOutBatchNoGetResponseDetailList = FundAppBrandRedpacketBrandMerchantBatchesByBatchNoGetResponseDetailList
 
 
 class FundAppBrandRedpacketBrandMerchantOutBatchesByOutBatchNoGetResponse(TypedDict):
@@ -950,14 +941,7 @@ class FundAppMchTransferPartnerTransferBillsOutBillNoByOutBillNoCancelPostRespon
     update_time: str
     """最后一次单据状态变更时间 (RFC 3339)"""
 
-
-class FundAppMchTransferPartnerTransferBillsPreTransferWithAuthorizationPostBodyTransferSceneReportInfos(TypedDict):
-    """转账场景报备信息"""
-
-    info_type: str
-    """信息类型"""
-    info_content: str
-    """信息内容"""
+FundAppMchTransferPartnerTransferBillsPreTransferWithAuthorizationPostBodyTransferSceneReportInfos = FundAppMchTransferPartnerTransferBillsPostBodyTransferSceneReportInfos
 
 
 class FundAppMchTransferPartnerTransferBillsPreTransferWithAuthorizationPostBodyAuthorizationInfo(TypedDict):
@@ -1014,14 +998,7 @@ class FundAppMchTransferPartnerTransferBillsPreTransferWithAuthorizationPostResp
     package_info: str
     """跳转领取页面的package信息"""
 
-
-class FundAppMchTransferPartnerTransferBillsTransferPostBodyTransferSceneReportInfos(TypedDict):
-    """转账场景报备信息"""
-
-    info_type: str
-    """信息类型"""
-    info_content: str
-    """信息内容"""
+FundAppMchTransferPartnerTransferBillsTransferPostBodyTransferSceneReportInfos = FundAppMchTransferPartnerTransferBillsPostBodyTransferSceneReportInfos
 
 
 class FundAppMchTransferPartnerTransferBillsTransferPostBody(TypedDict):
@@ -1185,14 +1162,7 @@ class FundAppMchTransferPartnerUserConfirmAuthorizationsByOutAuthorizationNoClos
     create_time: NotRequired[str]
     """单据创建时间 (RFC 3339)"""
 
-
-class FundAppMchTransferTransferBillsPostBodyTransferSceneReportInfos(TypedDict):
-    """转账场景报备信息"""
-
-    info_type: str
-    """信息类型"""
-    info_content: str
-    """信息内容"""
+FundAppMchTransferTransferBillsPostBodyTransferSceneReportInfos = FundAppMchTransferPartnerTransferBillsPostBodyTransferSceneReportInfos
 
 
 class FundAppMchTransferTransferBillsPostBodyUserRecvStyle(TypedDict):
@@ -1287,25 +1257,9 @@ class FundAppMchTransferTransferBillsOutBillNoByOutBillNoCancelPostResponse(Type
     update_time: str
     """最后一次单据状态变更时间 (RFC 3339)"""
 
+FundAppMchTransferTransferBillsPreTransferWithAuthorizationPostBodyTransferSceneReportInfos = FundAppMchTransferPartnerTransferBillsPostBodyTransferSceneReportInfos
 
-class FundAppMchTransferTransferBillsPreTransferWithAuthorizationPostBodyTransferSceneReportInfos(TypedDict):
-    """转账场景报备信息"""
-
-    info_type: str
-    """信息类型"""
-    info_content: str
-    """信息内容"""
-
-
-class FundAppMchTransferTransferBillsPreTransferWithAuthorizationPostBodyAuthorizationInfo(TypedDict):
-    """自动收款授权信息"""
-
-    user_display_name: str
-    """用户展示名称"""
-    out_authorization_no: str
-    """商户侧授权单号"""
-    authorization_notify_url: str
-    """自动收款授权结果通知地址"""
+FundAppMchTransferTransferBillsPreTransferWithAuthorizationPostBodyAuthorizationInfo = FundAppMchTransferPartnerTransferBillsPreTransferWithAuthorizationPostBodyAuthorizationInfo
 
 
 class FundAppMchTransferTransferBillsPreTransferWithAuthorizationPostBody(TypedDict):
@@ -1355,14 +1309,7 @@ class FundAppMchTransferTransferBillsPreTransferWithAuthorizationPostResponse(Ty
     out_authorization_no: NotRequired[str]
     """商户侧授权单号"""
 
-
-class FundAppMchTransferTransferBillsTransferPostBodyTransferSceneReportInfos(TypedDict):
-    """转账场景报备信息"""
-
-    info_type: str
-    """信息类型"""
-    info_content: str
-    """信息内容"""
+FundAppMchTransferTransferBillsTransferPostBodyTransferSceneReportInfos = FundAppMchTransferPartnerTransferBillsPostBodyTransferSceneReportInfos
 
 
 class FundAppMchTransferTransferBillsTransferPostBody(TypedDict):
@@ -1451,14 +1398,7 @@ class FundAppMchTransferTransferBillsTransferBillNoByTransferBillNoGetResponse(T
     update_time: str
     """最后一次状态变更时间 (RFC 3339)"""
 
-
-class FundAppMchTransferTransferToQqWalletBillsPostBodyTransferSceneReportInfos(TypedDict):
-    """转账场景报备信息"""
-
-    info_type: str
-    """信息类型"""
-    info_content: str
-    """信息内容"""
+FundAppMchTransferTransferToQqWalletBillsPostBodyTransferSceneReportInfos = FundAppMchTransferPartnerTransferBillsPostBodyTransferSceneReportInfos
 
 
 class FundAppMchTransferTransferToQqWalletBillsPostBody(TypedDict):
@@ -1668,14 +1608,7 @@ class FundAppMchTransferUserConfirmAuthorizationOutAuthorizationNoByOutAuthoriza
     package_info: NotRequired[str]
     """跳转领取页面的package信息"""
 
-
-class FundAppMchTransferUserConfirmAuthorizationOutAuthorizationNoByOutAuthorizationNoClosePostResponseCloseInfo(TypedDict):
-    """自动收款授权的关闭信息"""
-
-    close_time: str
-    """关闭时间 (RFC 3339)"""
-    close_reason: str
-    """自动收款授权的原因: CLOSE_VIA_MCH_API"""
+FundAppMchTransferUserConfirmAuthorizationOutAuthorizationNoByOutAuthorizationNoClosePostResponseCloseInfo = FundAppMchTransferPartnerUserConfirmAuthorizationsByOutAuthorizationNoClosePostResponseCloseInfo
 
 
 class FundAppMchTransferUserConfirmAuthorizationOutAuthorizationNoByOutAuthorizationNoClosePostResponse(TypedDict):

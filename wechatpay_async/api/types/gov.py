@@ -357,61 +357,9 @@ class GovSubsidyAuditCupUpdatePostResponse(TypedDict):
     sub_msg: NotRequired[str]
     """详细应答码描述"""
 
+GovSubsidyAuditCupUploadPostBodyInvoiceInfo = GovSubsidyAuditCupUpdatePostBodyInvoiceInfo
 
-class GovSubsidyAuditCupUploadPostBodyInvoiceInfo(TypedDict):
-    """发票信息"""
-
-    invoice_cd: NotRequired[str]
-    """发票代码"""
-    invoice_no: NotRequired[str]
-    """发票号码"""
-    invoice_dt: NotRequired[str]
-    """开票日期"""
-    invoice_link: NotRequired[str]
-    """发票链接"""
-    invoice_tp: NotRequired[str]
-    """发票类型"""
-    invoice_ck_cd: NotRequired[str]
-    """发票校验码"""
-    nm: NotRequired[str]
-    """发票上购买人姓名"""
-    tax: NotRequired[str]
-    """税价合计"""
-    invoice_tax_amt: NotRequired[str]
-    """发票税额"""
-    sales_ent_nm: NotRequired[str]
-    """销售企业名称"""
-    tax_payer: NotRequired[str]
-    """销售方纳税人识别号"""
-    num: NotRequired[str]
-    """数量"""
-    service_nm: NotRequired[str]
-    """货物或应税劳务服务名称"""
-
-
-class GovSubsidyAuditCupUploadPostBodyTrackInfo(TypedDict):
-    """物流信息"""
-
-    tracking_no: NotRequired[str]
-    """物流单号"""
-    tracking_company: NotRequired[str]
-    """物流公司"""
-    usr_prov: NotRequired[str]
-    """收货省"""
-    usr_city: NotRequired[str]
-    """收货市"""
-    usr_area: NotRequired[str]
-    """收货区县"""
-    usr_addr: NotRequired[str]
-    """收货地址"""
-    tracking_type: NotRequired[str]
-    """物流类型"""
-    delivery_method: NotRequired[str]
-    """提货方式"""
-    shipping_addr: NotRequired[str]
-    """发货地址"""
-    delivery_time: NotRequired[str]
-    """签收时间"""
+GovSubsidyAuditCupUploadPostBodyTrackInfo = GovSubsidyAuditCupUpdatePostBodyTrackInfo
 
 
 class GovSubsidyAuditCupUploadPostBody(TypedDict):

@@ -112,18 +112,7 @@ class LovefeastUsersByOpenidOrdersBrandIdByBrandIdGetResponse(TypedDict):
     data: NotRequired[list[LovefeastUsersByOpenidOrdersBrandIdByBrandIdGetResponseData]]
     """结果集"""
 
-
-class LovefeastUsersByOpenidOrdersOutTradeNoByOutTradeNoGetResponsePayer(TypedDict):
-    """支付者"""
-
-    openid: NotRequired[str]
-    """用户标识"""
-    sub_openid: NotRequired[str]
-    """用户子标识"""
-    avatar: NotRequired[str]
-    """用户头像URL"""
-    nickname: NotRequired[str]
-    """用户昵称"""
+LovefeastUsersByOpenidOrdersOutTradeNoByOutTradeNoGetResponsePayer = LovefeastUsersByOpenidOrdersBrandIdByBrandIdGetResponseDataPayer
 
 
 class LovefeastUsersByOpenidOrdersOutTradeNoByOutTradeNoGetResponse(TypedDict):

@@ -142,20 +142,7 @@ class MchOperateRiskWithdrawlApplyApplymentIdByApplymentIdGetResponse(TypedDict)
     withdrawl_apply: MchOperateRiskWithdrawlApplyApplymentIdByApplymentIdGetResponseWithdrawlApply
     """提现申请单信息"""
 
-
-class MchOperateRiskWithdrawlApplyOutRequestNoByOutRequestNoGetResponseWithdrawlApply(TypedDict):
-    """提现申请单信息"""
-
-    applyment_id: str
-    """微信支付提现申请单号"""
-    out_request_no: str
-    """商户提现申请单号"""
-    state: str
-    """申请单状态"""
-    fail_reason: NotRequired[str]
-    """失败原因"""
-    modify_time: NotRequired[str]
-    """最后更新时间 (RFC 3339)"""
+MchOperateRiskWithdrawlApplyOutRequestNoByOutRequestNoGetResponseWithdrawlApply = MchOperateRiskWithdrawlApplyApplymentIdByApplymentIdGetResponseWithdrawlApply
 
 
 class MchOperateRiskWithdrawlApplyOutRequestNoByOutRequestNoGetResponse(TypedDict):

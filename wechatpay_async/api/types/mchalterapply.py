@@ -116,14 +116,7 @@ class MchalterapplyMchcontactalterapplymentByApplyIdRevokePostResponse(TypedDict
     state: NotRequired[str]
     """申请单状态: APPLYMENT_STATE_AUDITING, APPLYMENT_STATE_REJECTED, APPLYMENT_STATE_MODIFING, APPLYMENT_STATE_FINISHED, APPLYMENT_STATE_CANCELED"""
 
-
-class MchalterapplyMchcontactalterapplymentMerchantByMerchantCodeOutRequestNoByOutRequestNoGetResponseAuditRejectDetail(TypedDict):
-    """驳回原因详情"""
-
-    param_name: NotRequired[str]
-    """参数名称"""
-    reject_reason: NotRequired[str]
-    """驳回原因"""
+MchalterapplyMchcontactalterapplymentMerchantByMerchantCodeOutRequestNoByOutRequestNoGetResponseAuditRejectDetail = MchalterapplyMchcontactalterapplymentByApplyIdGetResponseAuditRejectDetail
 
 
 class MchalterapplyMchcontactalterapplymentMerchantByMerchantCodeOutRequestNoByOutRequestNoGetResponse(TypedDict):
@@ -288,14 +281,7 @@ class MchalterapplyMchsubjectalterapplymentPostResponse(TypedDict):
     apply_id: NotRequired[str]
     """申请单号"""
 
-
-class MchalterapplyMchsubjectalterapplymentByApplyIdGetResponseAuditRejectDetail(TypedDict):
-    """驳回原因详情"""
-
-    param_name: NotRequired[str]
-    """参数名称"""
-    reject_reason: NotRequired[str]
-    """驳回原因"""
+MchalterapplyMchsubjectalterapplymentByApplyIdGetResponseAuditRejectDetail = MchalterapplyMchcontactalterapplymentByApplyIdGetResponseAuditRejectDetail
 
 
 class MchalterapplyMchsubjectalterapplymentByApplyIdGetResponse(TypedDict):
@@ -321,14 +307,7 @@ class MchalterapplyMchsubjectalterapplymentByApplyIdRevokePostResponse(TypedDict
     result: str
     """撤销状态: SUCCESS, FAIL"""
 
-
-class MchalterapplyMchsubjectalterapplymentMerchantByMerchantCodeOutRequestNoByOutRequestNoGetResponseAuditRejectDetail(TypedDict):
-    """驳回原因详情"""
-
-    param_name: NotRequired[str]
-    """参数名称"""
-    reject_reason: NotRequired[str]
-    """驳回原因"""
+MchalterapplyMchsubjectalterapplymentMerchantByMerchantCodeOutRequestNoByOutRequestNoGetResponseAuditRejectDetail = MchalterapplyMchcontactalterapplymentByApplyIdGetResponseAuditRejectDetail
 
 
 class MchalterapplyMchsubjectalterapplymentMerchantByMerchantCodeOutRequestNoByOutRequestNoGetResponse(TypedDict):

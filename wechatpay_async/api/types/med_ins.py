@@ -253,23 +253,9 @@ class MedInsOrdersMixTradeNoByMixTradeNoGetParams(TypedDict):
     sub_mchid: NotRequired[str]
     """医疗机构的商户号"""
 
+MedInsOrdersMixTradeNoByMixTradeNoGetResponseCashAddDetail = MedInsOrdersPostResponseCashAddDetail
 
-class MedInsOrdersMixTradeNoByMixTradeNoGetResponseCashAddDetail(TypedDict):
-    """现金补充列表"""
-
-    cash_add_fee: int
-    """现金补充金额 (fen)"""
-    cash_add_type: str
-    """现金补充类型: DEFAULT_ADD_TYPE, FREIGHT, OTHER_MEDICAL_EXPENSES"""
-
-
-class MedInsOrdersMixTradeNoByMixTradeNoGetResponseCashReduceDetail(TypedDict):
-    """现金减免列表"""
-
-    cash_reduce_fee: int
-    """现金减免金额 (fen)"""
-    cash_reduce_type: str
-    """现金减免类型: DEFAULT_REDUCE_TYPE, HOSPITAL_REDUCE, PHARMACY_DISCOUNT, DISCOUNT, PRE_PAYMENT, DEPOSIT_DEDUCTION"""
+MedInsOrdersMixTradeNoByMixTradeNoGetResponseCashReduceDetail = MedInsOrdersPostResponseCashReduceDetail
 
 
 class MedInsOrdersMixTradeNoByMixTradeNoGetResponse(TypedDict):
@@ -361,23 +347,9 @@ class MedInsOrdersOutTradeNoByOutTradeNoGetParams(TypedDict):
     sub_mchid: NotRequired[str]
     """医疗机构的商户号"""
 
+MedInsOrdersOutTradeNoByOutTradeNoGetResponseCashAddDetail = MedInsOrdersPostResponseCashAddDetail
 
-class MedInsOrdersOutTradeNoByOutTradeNoGetResponseCashAddDetail(TypedDict):
-    """现金补充列表"""
-
-    cash_add_fee: int
-    """现金补充金额 (fen)"""
-    cash_add_type: str
-    """现金补充类型: DEFAULT_ADD_TYPE, FREIGHT, OTHER_MEDICAL_EXPENSES"""
-
-
-class MedInsOrdersOutTradeNoByOutTradeNoGetResponseCashReduceDetail(TypedDict):
-    """现金减免列表"""
-
-    cash_reduce_fee: int
-    """现金减免金额 (fen)"""
-    cash_reduce_type: str
-    """现金减免类型: DEFAULT_REDUCE_TYPE, HOSPITAL_REDUCE, PHARMACY_DISCOUNT, DISCOUNT, PRE_PAYMENT, DEPOSIT_DEDUCTION"""
+MedInsOrdersOutTradeNoByOutTradeNoGetResponseCashReduceDetail = MedInsOrdersPostResponseCashReduceDetail
 
 
 class MedInsOrdersOutTradeNoByOutTradeNoGetResponse(TypedDict):

@@ -164,7 +164,7 @@ class MerchantServiceComplaintsGetParams(TypedDict):
 
 
 class MerchantServiceComplaintsGetResponseData(TypedDict):
-    """用户投诉信息详情"""
+    """`data`"""
 
     out_trade_no: str
     """商户订单号"""
@@ -380,25 +380,9 @@ class MerchantServiceComplaintsV2GetResponse(TypedDict):
     total_count: NotRequired[int]
     """投诉总条数"""
 
+MerchantServiceComplaintsV2ByComplaintIdGetResponseComplaintMediaList = MerchantServiceComplaintsV2GetResponseDataComplaintMediaList
 
-class MerchantServiceComplaintsV2ByComplaintIdGetResponseComplaintMediaList(TypedDict):
-    """投诉资料列表"""
-
-    media_type: str
-    """媒体文件业务类型: USER_COMPLAINT_IMAGE, OPERATION_IMAGE"""
-    media_url: NotRequired[list[str]]
-    """媒体文列表"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdGetResponseComplaintOrderInfo(TypedDict):
-    """投诉单关联订单信息"""
-
-    transaction_id: str
-    """微信订单号"""
-    out_trade_no: str
-    """商户订单号"""
-    amount: int
-    """订单金额 (fen)"""
+MerchantServiceComplaintsV2ByComplaintIdGetResponseComplaintOrderInfo = MerchantServiceComplaintsV2GetResponseDataComplaintOrderInfo
 
 
 class MerchantServiceComplaintsV2ByComplaintIdGetResponseServiceOrderInfo(TypedDict):
@@ -411,36 +395,11 @@ class MerchantServiceComplaintsV2ByComplaintIdGetResponseServiceOrderInfo(TypedD
     state: NotRequired[str]
     """支付分服务单状态"""
 
+MerchantServiceComplaintsV2ByComplaintIdGetResponseAdditionalInfoSharePowerInfoReturnAddressInfo = MerchantServiceComplaintsV2GetResponseDataAdditionalInfoSharePowerInfoReturnAddressInfo
 
-class MerchantServiceComplaintsV2ByComplaintIdGetResponseAdditionalInfoSharePowerInfoReturnAddressInfo(TypedDict):
-    """归还地点信息"""
+MerchantServiceComplaintsV2ByComplaintIdGetResponseAdditionalInfoSharePowerInfo = MerchantServiceComplaintsV2GetResponseDataAdditionalInfoSharePowerInfo
 
-    return_address: NotRequired[str]
-    """归还地点"""
-    longitude: NotRequired[str]
-    """归还地点经度"""
-    latitude: NotRequired[str]
-    """归还地点纬度"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdGetResponseAdditionalInfoSharePowerInfo(TypedDict):
-    """充电宝投诉相关信息"""
-
-    return_time: NotRequired[str]
-    """归还时间 (RFC 3339)"""
-    return_address_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdGetResponseAdditionalInfoSharePowerInfoReturnAddressInfo]
-    """归还地点信息"""
-    is_returned_to_same_machine: NotRequired[bool]
-    """是否归还同一柜机"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdGetResponseAdditionalInfo(TypedDict):
-    """补充信息"""
-
-    type: NotRequired[str]
-    """补充信息类型: SHARE_POWER_TYPE"""
-    share_power_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdGetResponseAdditionalInfoSharePowerInfo]
-    """充电宝投诉相关信息"""
+MerchantServiceComplaintsV2ByComplaintIdGetResponseAdditionalInfo = MerchantServiceComplaintsV2GetResponseDataAdditionalInfo
 
 
 class MerchantServiceComplaintsV2ByComplaintIdGetResponse(TypedDict):
@@ -589,40 +548,11 @@ class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseData
     invalid_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkInvalidInfo]
     """失效配置"""
 
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksFaqListFaqsActionMiniProgramJumpInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkActionMiniProgramJumpInfo
 
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksFaqListFaqsActionMiniProgramJumpInfo(TypedDict):
-    """跳转小程序信息"""
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksFaqListFaqsActionMessageInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkActionMessageInfo
 
-    appid: str
-    """跳转小程序APPID"""
-    path: str
-    """跳转小程序页面PATH"""
-    text: str
-    """跳转小程序页面名称"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksFaqListFaqsActionMessageInfo(TypedDict):
-    """回复消息内容"""
-
-    content: str
-    """回复的消息内容"""
-    custom_data: NotRequired[str]
-    """自定义透传字段"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksFaqListFaqsAction(TypedDict):
-    """动作"""
-
-    action_type: NotRequired[str]
-    """动作类型: ACTION_TYPE_SEND_MESSAGE, ACTION_TYPE_JUMP_URL, ACTION_TYPE_JUMP_MINI_PROGRAM"""
-    jump_url: NotRequired[str]
-    """跳转链接"""
-    mini_program_jump_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksFaqListFaqsActionMiniProgramJumpInfo]
-    """跳转小程序信息"""
-    message_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksFaqListFaqsActionMessageInfo]
-    """回复消息内容"""
-    action_id: NotRequired[str]
-    """动作id"""
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksFaqListFaqsAction = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkAction
 
 
 class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksFaqListFaqs(TypedDict):
@@ -642,49 +572,13 @@ class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseData
     faqs: NotRequired[list[MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksFaqListFaqs]]
     """FAQ列表"""
 
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonActionMiniProgramJumpInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkActionMiniProgramJumpInfo
 
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonActionMiniProgramJumpInfo(TypedDict):
-    """跳转小程序信息"""
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonActionMessageInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkActionMessageInfo
 
-    appid: str
-    """跳转小程序APPID"""
-    path: str
-    """跳转小程序页面PATH"""
-    text: str
-    """跳转小程序页面名称"""
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonAction = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkAction
 
-
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonActionMessageInfo(TypedDict):
-    """回复消息内容"""
-
-    content: str
-    """回复的消息内容"""
-    custom_data: NotRequired[str]
-    """自定义透传字段"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonAction(TypedDict):
-    """动作"""
-
-    action_type: NotRequired[str]
-    """动作类型: ACTION_TYPE_SEND_MESSAGE, ACTION_TYPE_JUMP_URL, ACTION_TYPE_JUMP_MINI_PROGRAM"""
-    jump_url: NotRequired[str]
-    """跳转链接"""
-    mini_program_jump_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonActionMiniProgramJumpInfo]
-    """跳转小程序信息"""
-    message_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonActionMessageInfo]
-    """回复消息内容"""
-    action_id: NotRequired[str]
-    """动作id"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonInvalidInfo(TypedDict):
-    """失效配置"""
-
-    expired_time: NotRequired[str]
-    """过期时间 (RFC 3339)"""
-    multi_clickable: NotRequired[bool]
-    """是否可以多次点击"""
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonInvalidInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkInvalidInfo
 
 
 class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButton(TypedDict):
@@ -697,49 +591,13 @@ class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseData
     invalid_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonInvalidInfo]
     """失效配置"""
 
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtonsActionMiniProgramJumpInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkActionMiniProgramJumpInfo
 
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtonsActionMiniProgramJumpInfo(TypedDict):
-    """跳转小程序信息"""
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtonsActionMessageInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkActionMessageInfo
 
-    appid: str
-    """跳转小程序APPID"""
-    path: str
-    """跳转小程序页面PATH"""
-    text: str
-    """跳转小程序页面名称"""
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtonsAction = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkAction
 
-
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtonsActionMessageInfo(TypedDict):
-    """回复消息内容"""
-
-    content: str
-    """回复的消息内容"""
-    custom_data: NotRequired[str]
-    """自定义透传字段"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtonsAction(TypedDict):
-    """动作"""
-
-    action_type: NotRequired[str]
-    """动作类型: ACTION_TYPE_SEND_MESSAGE, ACTION_TYPE_JUMP_URL, ACTION_TYPE_JUMP_MINI_PROGRAM"""
-    jump_url: NotRequired[str]
-    """跳转链接"""
-    mini_program_jump_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtonsActionMiniProgramJumpInfo]
-    """跳转小程序信息"""
-    message_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtonsActionMessageInfo]
-    """回复消息内容"""
-    action_id: NotRequired[str]
-    """动作id"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtonsInvalidInfo(TypedDict):
-    """失效配置"""
-
-    expired_time: NotRequired[str]
-    """过期时间 (RFC 3339)"""
-    multi_clickable: NotRequired[bool]
-    """是否可以多次点击"""
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtonsInvalidInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkInvalidInfo
 
 
 class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtons(TypedDict):
@@ -752,14 +610,7 @@ class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseData
     invalid_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupButtonsInvalidInfo]
     """失效配置"""
 
-
-class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupInvalidInfo(TypedDict):
-    """失效配置"""
-
-    expired_time: NotRequired[str]
-    """过期时间 (RFC 3339)"""
-    multi_clickable: NotRequired[bool]
-    """是否可以多次点击"""
+MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroupInvalidInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkInvalidInfo
 
 
 class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksButtonGroup(TypedDict):
@@ -853,16 +704,7 @@ class MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponse(Typ
     total_count: NotRequired[int]
     """投诉协商历史总条数"""
 
-
-class MerchantServiceComplaintsV2ByComplaintIdResponsePostBodyMiniProgramJumpInfo(TypedDict):
-    """跳转小程序信息"""
-
-    appid: str
-    """跳转小程序APPID"""
-    path: str
-    """跳转小程序页面PATH"""
-    text: str
-    """跳转小程序页面名称"""
+MerchantServiceComplaintsV2ByComplaintIdResponsePostBodyMiniProgramJumpInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkActionMiniProgramJumpInfo
 
 
 class MerchantServiceComplaintsV2ByComplaintIdResponsePostBody(TypedDict):
@@ -912,14 +754,7 @@ class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMe
     text: NotRequired[str]
     """跳转小程序页面名称"""
 
-
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkActionMessageInfo(TypedDict):
-    """回复消息内容"""
-
-    content: str
-    """回复的消息内容"""
-    custom_data: NotRequired[str]
-    """自定义透传字段"""
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkActionMessageInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkActionMessageInfo
 
 
 class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkAction(TypedDict):
@@ -936,14 +771,7 @@ class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMe
     action_id: NotRequired[str]
     """动作id"""
 
-
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkInvalidInfo(TypedDict):
-    """失效配置"""
-
-    expired_time: NotRequired[str]
-    """过期时间 (RFC 3339)"""
-    multi_clickable: NotRequired[bool]
-    """是否可以多次点击"""
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkInvalidInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkInvalidInfo
 
 
 class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLink(TypedDict):
@@ -956,40 +784,11 @@ class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMe
     invalid_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkInvalidInfo]
     """失效配置"""
 
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksFaqListFaqsActionMiniProgramJumpInfo = MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkActionMiniProgramJumpInfo
 
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksFaqListFaqsActionMiniProgramJumpInfo(TypedDict):
-    """跳转小程序信息"""
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksFaqListFaqsActionMessageInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkActionMessageInfo
 
-    appid: str
-    """跳转小程序APPID"""
-    path: NotRequired[str]
-    """跳转小程序页面PATH"""
-    text: NotRequired[str]
-    """跳转小程序页面名称"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksFaqListFaqsActionMessageInfo(TypedDict):
-    """回复消息内容"""
-
-    content: str
-    """回复的消息内容"""
-    custom_data: NotRequired[str]
-    """自定义透传字段"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksFaqListFaqsAction(TypedDict):
-    """动作"""
-
-    action_type: NotRequired[Literal["ACTION_TYPE_SEND_MESSAGE", "ACTION_TYPE_JUMP_URL", "ACTION_TYPE_JUMP_MINI_PROGRAM"]]
-    """动作类型"""
-    jump_url: NotRequired[str]
-    """跳转链接"""
-    mini_program_jump_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksFaqListFaqsActionMiniProgramJumpInfo]
-    """跳转小程序信息"""
-    message_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksFaqListFaqsActionMessageInfo]
-    """回复消息内容"""
-    action_id: NotRequired[str]
-    """动作id"""
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksFaqListFaqsAction = MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkAction
 
 
 class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksFaqListFaqs(TypedDict):
@@ -1009,49 +808,13 @@ class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMe
     faqs: NotRequired[list[MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksFaqListFaqs]]
     """FAQ列表"""
 
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonActionMiniProgramJumpInfo = MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkActionMiniProgramJumpInfo
 
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonActionMiniProgramJumpInfo(TypedDict):
-    """跳转小程序信息"""
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonActionMessageInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkActionMessageInfo
 
-    appid: str
-    """跳转小程序APPID"""
-    path: NotRequired[str]
-    """跳转小程序页面PATH"""
-    text: NotRequired[str]
-    """跳转小程序页面名称"""
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonAction = MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkAction
 
-
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonActionMessageInfo(TypedDict):
-    """回复消息内容"""
-
-    content: str
-    """回复的消息内容"""
-    custom_data: NotRequired[str]
-    """自定义透传字段"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonAction(TypedDict):
-    """动作"""
-
-    action_type: NotRequired[Literal["ACTION_TYPE_SEND_MESSAGE", "ACTION_TYPE_JUMP_URL", "ACTION_TYPE_JUMP_MINI_PROGRAM"]]
-    """动作类型"""
-    jump_url: NotRequired[str]
-    """跳转链接"""
-    mini_program_jump_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonActionMiniProgramJumpInfo]
-    """跳转小程序信息"""
-    message_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonActionMessageInfo]
-    """回复消息内容"""
-    action_id: NotRequired[str]
-    """动作id"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonInvalidInfo(TypedDict):
-    """失效配置"""
-
-    expired_time: NotRequired[str]
-    """过期时间 (RFC 3339)"""
-    multi_clickable: NotRequired[bool]
-    """是否可以多次点击"""
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonInvalidInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkInvalidInfo
 
 
 class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButton(TypedDict):
@@ -1064,49 +827,13 @@ class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMe
     invalid_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonInvalidInfo]
     """失效配置"""
 
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtonsActionMiniProgramJumpInfo = MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkActionMiniProgramJumpInfo
 
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtonsActionMiniProgramJumpInfo(TypedDict):
-    """跳转小程序信息"""
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtonsActionMessageInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkActionMessageInfo
 
-    appid: str
-    """跳转小程序APPID"""
-    path: NotRequired[str]
-    """跳转小程序页面PATH"""
-    text: NotRequired[str]
-    """跳转小程序页面名称"""
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtonsAction = MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksLinkAction
 
-
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtonsActionMessageInfo(TypedDict):
-    """回复消息内容"""
-
-    content: str
-    """回复的消息内容"""
-    custom_data: NotRequired[str]
-    """自定义透传字段"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtonsAction(TypedDict):
-    """动作"""
-
-    action_type: NotRequired[Literal["ACTION_TYPE_SEND_MESSAGE", "ACTION_TYPE_JUMP_URL", "ACTION_TYPE_JUMP_MINI_PROGRAM"]]
-    """动作类型"""
-    jump_url: NotRequired[str]
-    """跳转链接"""
-    mini_program_jump_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtonsActionMiniProgramJumpInfo]
-    """跳转小程序信息"""
-    message_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtonsActionMessageInfo]
-    """回复消息内容"""
-    action_id: NotRequired[str]
-    """动作id"""
-
-
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtonsInvalidInfo(TypedDict):
-    """失效配置"""
-
-    expired_time: NotRequired[str]
-    """过期时间 (RFC 3339)"""
-    multi_clickable: NotRequired[bool]
-    """是否可以多次点击"""
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtonsInvalidInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkInvalidInfo
 
 
 class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtons(TypedDict):
@@ -1119,14 +846,7 @@ class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMe
     invalid_info: NotRequired[MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupButtonsInvalidInfo]
     """失效配置"""
 
-
-class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupInvalidInfo(TypedDict):
-    """失效配置"""
-
-    expired_time: NotRequired[str]
-    """过期时间 (RFC 3339)"""
-    multi_clickable: NotRequired[bool]
-    """是否可以多次点击"""
+MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroupInvalidInfo = MerchantServiceComplaintsV2ByComplaintIdNegotiationHistorysGetResponseDataNormalMessageBlocksLinkInvalidInfo
 
 
 class MerchantServiceComplaintsV2ByComplaintIdResponseImmediateServicePostBodyMessageBlocksButtonGroup(TypedDict):

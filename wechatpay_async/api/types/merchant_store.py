@@ -116,53 +116,13 @@ class MerchantStoreStoresByStoreIdGetParams(TypedDict):
     sub_mchid: NotRequired[str]
     """特约商户号"""
 
+MerchantStoreStoresByStoreIdGetResponseStoreBasics = MerchantStoreStoresPostBodyStoreBasics
 
-class MerchantStoreStoresByStoreIdGetResponseStoreBasics(TypedDict):
-    """门店基础信息"""
+MerchantStoreStoresByStoreIdGetResponseStoreAddress = MerchantStoreStoresPostBodyStoreAddress
 
-    store_reference_id: NotRequired[str]
-    """商家门店编号"""
-    brand_name: NotRequired[str]
-    """品牌名称"""
-    store_name: str
-    """门店名称"""
-    branch_name: NotRequired[str]
-    """分店名称"""
-    brand_id: NotRequired[int]
-    """品牌ID"""
+MerchantStoreStoresByStoreIdGetResponseStoreBusiness = MerchantStoreStoresPostBodyStoreBusiness
 
-
-class MerchantStoreStoresByStoreIdGetResponseStoreAddress(TypedDict):
-    """门店地址信息"""
-
-    address_code: str
-    """门店省市编码"""
-    address_detail: str
-    """门店地址"""
-    address_complements: NotRequired[str]
-    """门店地址辅助描述"""
-    longitude: NotRequired[str]
-    """门店经度"""
-    latitude: NotRequired[str]
-    """门店纬度"""
-
-
-class MerchantStoreStoresByStoreIdGetResponseStoreBusiness(TypedDict):
-    """门店经营信息"""
-
-    service_phone: NotRequired[str]
-    """门店服务电话"""
-    business_hours: NotRequired[str]
-    """门店经营时间"""
-
-
-class MerchantStoreStoresByStoreIdGetResponseStoreRecipient(TypedDict):
-    """门店收款信息"""
-
-    mchid: str
-    """门店收款商户号"""
-    company_name: NotRequired[str]
-    """门店收款主体"""
+MerchantStoreStoresByStoreIdGetResponseStoreRecipient = MerchantStoreStoresPostBodyStoreRecipient
 
 
 class MerchantStoreStoresByStoreIdGetResponseStoreState(TypedDict):
@@ -190,44 +150,11 @@ class MerchantStoreStoresByStoreIdGetResponse(TypedDict):
     store_state: NotRequired[MerchantStoreStoresByStoreIdGetResponseStoreState]
     """门店状态"""
 
+MerchantStoreStoresByStoreIdPatchBodyStoreBasics = MerchantStoreStoresPostBodyStoreBasics
 
-class MerchantStoreStoresByStoreIdPatchBodyStoreBasics(TypedDict):
-    """门店基础信息"""
+MerchantStoreStoresByStoreIdPatchBodyStoreAddress = MerchantStoreStoresPostBodyStoreAddress
 
-    store_reference_id: NotRequired[str]
-    """商家门店编号"""
-    brand_name: NotRequired[str]
-    """品牌名称"""
-    store_name: str
-    """门店名称"""
-    branch_name: NotRequired[str]
-    """分店名称"""
-    brand_id: NotRequired[int]
-    """品牌ID"""
-
-
-class MerchantStoreStoresByStoreIdPatchBodyStoreAddress(TypedDict):
-    """门店地址信息"""
-
-    address_code: str
-    """门店省市编码"""
-    address_detail: str
-    """门店地址"""
-    address_complements: NotRequired[str]
-    """门店地址辅助描述"""
-    longitude: NotRequired[str]
-    """门店经度"""
-    latitude: NotRequired[str]
-    """门店纬度"""
-
-
-class MerchantStoreStoresByStoreIdPatchBodyStoreBusiness(TypedDict):
-    """门店经营信息"""
-
-    service_phone: NotRequired[str]
-    """门店服务电话"""
-    business_hours: NotRequired[str]
-    """门店经营时间"""
+MerchantStoreStoresByStoreIdPatchBodyStoreBusiness = MerchantStoreStoresPostBodyStoreBusiness
 
 
 class MerchantStoreStoresByStoreIdPatchBody(TypedDict):
@@ -242,14 +169,7 @@ class MerchantStoreStoresByStoreIdPatchBody(TypedDict):
     store_business: NotRequired[MerchantStoreStoresByStoreIdPatchBodyStoreBusiness]
     """门店经营信息"""
 
-
-class MerchantStoreStoresByStoreIdRecipientsBindPostBodyStoreRecipient(TypedDict):
-    """门店收款信息"""
-
-    mchid: str
-    """门店收款商户号"""
-    company_name: NotRequired[str]
-    """门店收款主体"""
+MerchantStoreStoresByStoreIdRecipientsBindPostBodyStoreRecipient = MerchantStoreStoresPostBodyStoreRecipient
 
 
 class MerchantStoreStoresByStoreIdRecipientsBindPostBody(TypedDict):
@@ -262,7 +182,7 @@ class MerchantStoreStoresByStoreIdRecipientsBindPostBody(TypedDict):
 
 
 class MerchantStoreStoresByStoreIdRecipientsBindPostResponseFailedStoreRecipient(TypedDict):
-    """收款门店信息"""
+    """`failed_store_recipient`"""
 
     mchid: NotRequired[str]
     """门店收款商户号"""
@@ -276,14 +196,7 @@ class MerchantStoreStoresByStoreIdRecipientsBindPostResponse(TypedDict):
     failed_store_recipient: NotRequired[list[MerchantStoreStoresByStoreIdRecipientsBindPostResponseFailedStoreRecipient]]
     """收款门店信息"""
 
-
-class MerchantStoreStoresByStoreIdRecipientsUnbindPostBodyStoreRecipient(TypedDict):
-    """门店收款信息"""
-
-    mchid: str
-    """门店收款商户号"""
-    company_name: NotRequired[str]
-    """门店收款主体"""
+MerchantStoreStoresByStoreIdRecipientsUnbindPostBodyStoreRecipient = MerchantStoreStoresPostBodyStoreRecipient
 
 
 class MerchantStoreStoresByStoreIdRecipientsUnbindPostBody(TypedDict):
@@ -294,14 +207,7 @@ class MerchantStoreStoresByStoreIdRecipientsUnbindPostBody(TypedDict):
     store_recipient: NotRequired[list[MerchantStoreStoresByStoreIdRecipientsUnbindPostBodyStoreRecipient]]
     """门店收款信息"""
 
-
-class MerchantStoreStoresByStoreIdRecipientsUnbindPostResponseFailedStoreRecipient(TypedDict):
-    """收款门店信息"""
-
-    mchid: NotRequired[str]
-    """门店收款商户号"""
-    failed_reason: NotRequired[str]
-    """绑定当前收款信息失败的原因"""
+MerchantStoreStoresByStoreIdRecipientsUnbindPostResponseFailedStoreRecipient = MerchantStoreStoresByStoreIdRecipientsBindPostResponseFailedStoreRecipient
 
 
 class MerchantStoreStoresByStoreIdRecipientsUnbindPostResponse(TypedDict):

@@ -126,16 +126,7 @@ class MerchantfundPartnerIncomeRecordsGetResponseData(TypedDict):
     recharge_remark: str
     """银行备注"""
 
-
-class MerchantfundPartnerIncomeRecordsGetResponseLinks(TypedDict):
-    """分页链接"""
-
-    next: str
-    """下一页链接"""
-    prev: str
-    """上一页链接"""
-    self: str
-    """当前链接"""
+MerchantfundPartnerIncomeRecordsGetResponseLinks = MerchantfundMerchantIncomeRecordsGetResponseLinks
 
 
 class MerchantfundPartnerIncomeRecordsGetResponse(TypedDict):

@@ -132,55 +132,13 @@ class MerchantsPostResponse(TypedDict):
     description: NotRequired[str]
     """验证状态描述"""
 
+MerchantsPutBodyContact = MerchantsPostBodyContact
 
-class MerchantsPutBodyContact(TypedDict):
-    """联系人信息"""
+MerchantsPutBodyBusiness = MerchantsPostBodyBusiness
 
-    name: str
-    """联系人名称 (sensitive: encrypted by the client)"""
-    phone: str
-    """联系人电话 (sensitive: encrypted by the client)"""
-    email: str
-    """联系人邮箱 (sensitive: encrypted by the client)"""
+MerchantsPutBodyDirector = MerchantsPostBodyDirector
 
-
-class MerchantsPutBodyBusiness(TypedDict):
-    """业务信息"""
-
-    business_type: Literal["ONLINE", "OFFLINE", "BOTH"]
-    """业务类型"""
-    app_download: NotRequired[str]
-    """APP下载链接"""
-    website: NotRequired[str]
-    """业务网站"""
-    office_account: NotRequired[str]
-    """公众号"""
-    mini_program: NotRequired[str]
-    """小程序"""
-    store_address: NotRequired[str]
-    """门店地址"""
-    store_photos: NotRequired[str]
-    """门店照片`JSON`格式字符串 (JSON text)"""
-    mcc: NotRequired[str]
-    """MCC码"""
-
-
-class MerchantsPutBodyDirector(TypedDict):
-    """董事信息"""
-
-    name: NotRequired[str]
-    """董事姓名"""
-    number: NotRequired[str]
-    """董事证件号"""
-
-
-class MerchantsPutBodyPrincipal(TypedDict):
-    """负责人信息"""
-
-    name: NotRequired[str]
-    """负责人姓名"""
-    number: NotRequired[str]
-    """负责人证件号"""
+MerchantsPutBodyPrincipal = MerchantsPostBodyPrincipal
 
 
 class MerchantsPutBody(TypedDict):

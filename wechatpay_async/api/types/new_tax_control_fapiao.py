@@ -477,33 +477,9 @@ class NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdInsertCardsPostBodyBuy
     user_apply_message: NotRequired[str]
     """留言信息"""
 
+NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdInsertCardsPostBodyFapiaoCardInformationSellerInformation = NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdGetResponseFapiaoInformationSellerInformation
 
-class NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdInsertCardsPostBodyFapiaoCardInformationSellerInformation(TypedDict):
-    """销售方信息"""
-
-    name: str
-    """名称"""
-    taxpayer_id: str
-    """纳税人识别号"""
-    address: str
-    """地址"""
-    telephone: NotRequired[str]
-    """电话"""
-    bank_name: NotRequired[str]
-    """开户银行"""
-    bank_account: NotRequired[str]
-    """银行账号"""
-
-
-class NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdInsertCardsPostBodyFapiaoCardInformationExtraInformation(TypedDict):
-    """附加信息"""
-
-    payee: NotRequired[str]
-    """收款人"""
-    reviewer: NotRequired[str]
-    """复核人"""
-    drawer: str
-    """开票人"""
+NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdInsertCardsPostBodyFapiaoCardInformationExtraInformation = NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdGetResponseFapiaoInformationExtraInformation
 
 
 class NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdInsertCardsPostBodyFapiaoCardInformationItems(TypedDict):
@@ -600,36 +576,7 @@ class NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdReversePostBody(TypedD
     fapiao_information: list[NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdReversePostBodyFapiaoInformation]
     """需要冲红的发票信息"""
 
-
-class NewTaxControlFapiaoFapiaoApplicationsIssueGeneralPostBodyBuyerInformation(TypedDict):
-    """购买方信息"""
-
-    type: Literal["INDIVIDUAL", "ORGANIZATION"]
-    """购买方类型"""
-    name: str
-    """名称"""
-    taxpayer_id: NotRequired[str]
-    """纳税人识别号"""
-    address: NotRequired[str]
-    """地址"""
-    telephone: NotRequired[str]
-    """电话"""
-    bank_name: NotRequired[str]
-    """开户银行"""
-    bank_account: NotRequired[str]
-    """银行账号"""
-    phone: NotRequired[str]
-    """手机号 (sensitive: encrypted by the client)"""
-    email: NotRequired[str]
-    """邮箱地址 (sensitive: encrypted by the client)"""
-    amount: NotRequired[int]
-    """订单金额 (fen)"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    fapiao_bill_type: NotRequired[Literal["COMM_FAPIAO", "VAT_FAPIAO"]]
-    """开具的发票类型"""
-    user_apply_message: NotRequired[str]
-    """留言信息"""
+NewTaxControlFapiaoFapiaoApplicationsIssueGeneralPostBodyBuyerInformation = NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdInsertCardsPostBodyBuyerInformation
 
 
 class NewTaxControlFapiaoFapiaoApplicationsIssueGeneralPostBodyFapiaoInformationItems(TypedDict):
@@ -705,36 +652,7 @@ class NewTaxControlFapiaoFapiaoApplicationsIssueGeneralPostBody(TypedDict):
     fapiao_information: NewTaxControlFapiaoFapiaoApplicationsIssueGeneralPostBodyFapiaoInformation
     """需要开具的数电发票信息"""
 
-
-class NewTaxControlFapiaoFapiaoApplicationsIssuePassengerTransportPostBodyBuyerInformation(TypedDict):
-    """购买方信息"""
-
-    type: Literal["INDIVIDUAL", "ORGANIZATION"]
-    """购买方类型"""
-    name: str
-    """名称"""
-    taxpayer_id: NotRequired[str]
-    """纳税人识别号"""
-    address: NotRequired[str]
-    """地址"""
-    telephone: NotRequired[str]
-    """电话"""
-    bank_name: NotRequired[str]
-    """开户银行"""
-    bank_account: NotRequired[str]
-    """银行账号"""
-    phone: NotRequired[str]
-    """手机号 (sensitive: encrypted by the client)"""
-    email: NotRequired[str]
-    """邮箱地址 (sensitive: encrypted by the client)"""
-    amount: NotRequired[int]
-    """订单金额 (fen)"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    fapiao_bill_type: NotRequired[Literal["COMM_FAPIAO", "VAT_FAPIAO"]]
-    """开具的发票类型"""
-    user_apply_message: NotRequired[str]
-    """留言信息"""
+NewTaxControlFapiaoFapiaoApplicationsIssuePassengerTransportPostBodyBuyerInformation = NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdInsertCardsPostBodyBuyerInformation
 
 
 class NewTaxControlFapiaoFapiaoApplicationsIssuePassengerTransportPostBodyFapiaoInformationItemsPassengerInformation(TypedDict):
@@ -782,18 +700,7 @@ class NewTaxControlFapiaoFapiaoApplicationsIssuePassengerTransportPostBodyFapiao
     passenger_information: NotRequired[NewTaxControlFapiaoFapiaoApplicationsIssuePassengerTransportPostBodyFapiaoInformationItemsPassengerInformation]
     """出行人额外信息"""
 
-
-class NewTaxControlFapiaoFapiaoApplicationsIssuePassengerTransportPostBodyFapiaoInformationTransactionInformation(TypedDict):
-    """交易信息"""
-
-    pay_channel: Literal["WECHAT_PAY"]
-    """支付渠道"""
-    transaction_id: str
-    """支付订单号"""
-    out_trade_no: NotRequired[str]
-    """支付商户订单号"""
-    amount: int
-    """交易金额 (fen)"""
+NewTaxControlFapiaoFapiaoApplicationsIssuePassengerTransportPostBodyFapiaoInformationTransactionInformation = NewTaxControlFapiaoFapiaoApplicationsIssueGeneralPostBodyFapiaoInformationTransactionInformation
 
 
 class NewTaxControlFapiaoFapiaoApplicationsIssuePassengerTransportPostBodyFapiaoInformation(TypedDict):
@@ -833,36 +740,7 @@ class NewTaxControlFapiaoFapiaoApplicationsIssuePassengerTransportPostBody(Typed
     fapiao_information: NewTaxControlFapiaoFapiaoApplicationsIssuePassengerTransportPostBodyFapiaoInformation
     """需要开具的数电发票信息"""
 
-
-class NewTaxControlFapiaoFapiaoApplicationsIssueRefinedOilPostBodyBuyerInformation(TypedDict):
-    """购买方信息"""
-
-    type: Literal["INDIVIDUAL", "ORGANIZATION"]
-    """购买方类型"""
-    name: str
-    """名称"""
-    taxpayer_id: NotRequired[str]
-    """纳税人识别号"""
-    address: NotRequired[str]
-    """地址"""
-    telephone: NotRequired[str]
-    """电话"""
-    bank_name: NotRequired[str]
-    """开户银行"""
-    bank_account: NotRequired[str]
-    """银行账号"""
-    phone: NotRequired[str]
-    """手机号 (sensitive: encrypted by the client)"""
-    email: NotRequired[str]
-    """邮箱地址 (sensitive: encrypted by the client)"""
-    amount: NotRequired[int]
-    """订单金额 (fen)"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    fapiao_bill_type: NotRequired[Literal["COMM_FAPIAO", "VAT_FAPIAO"]]
-    """开具的发票类型"""
-    user_apply_message: NotRequired[str]
-    """留言信息"""
+NewTaxControlFapiaoFapiaoApplicationsIssueRefinedOilPostBodyBuyerInformation = NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdInsertCardsPostBodyBuyerInformation
 
 
 class NewTaxControlFapiaoFapiaoApplicationsIssueRefinedOilPostBodyFapiaoInformationItemsRefinedOilInformation(TypedDict):
@@ -900,18 +778,7 @@ class NewTaxControlFapiaoFapiaoApplicationsIssueRefinedOilPostBodyFapiaoInformat
     refined_oil_information: NotRequired[NewTaxControlFapiaoFapiaoApplicationsIssueRefinedOilPostBodyFapiaoInformationItemsRefinedOilInformation]
     """成品油行业额外信息"""
 
-
-class NewTaxControlFapiaoFapiaoApplicationsIssueRefinedOilPostBodyFapiaoInformationTransactionInformation(TypedDict):
-    """交易信息"""
-
-    pay_channel: Literal["WECHAT_PAY"]
-    """支付渠道"""
-    transaction_id: str
-    """支付订单号"""
-    out_trade_no: NotRequired[str]
-    """支付商户订单号"""
-    amount: int
-    """交易金额 (fen)"""
+NewTaxControlFapiaoFapiaoApplicationsIssueRefinedOilPostBodyFapiaoInformationTransactionInformation = NewTaxControlFapiaoFapiaoApplicationsIssueGeneralPostBodyFapiaoInformationTransactionInformation
 
 
 class NewTaxControlFapiaoFapiaoApplicationsIssueRefinedOilPostBodyFapiaoInformation(TypedDict):
@@ -951,36 +818,7 @@ class NewTaxControlFapiaoFapiaoApplicationsIssueRefinedOilPostBody(TypedDict):
     fapiao_information: NewTaxControlFapiaoFapiaoApplicationsIssueRefinedOilPostBodyFapiaoInformation
     """需要开具的数电发票信息"""
 
-
-class NewTaxControlFapiaoFapiaoApplicationsRealEstateLeasingPostBodyBuyerInformation(TypedDict):
-    """购买方信息"""
-
-    type: Literal["INDIVIDUAL", "ORGANIZATION"]
-    """购买方类型"""
-    name: str
-    """名称"""
-    taxpayer_id: NotRequired[str]
-    """纳税人识别号"""
-    address: NotRequired[str]
-    """地址"""
-    telephone: NotRequired[str]
-    """电话"""
-    bank_name: NotRequired[str]
-    """开户银行"""
-    bank_account: NotRequired[str]
-    """银行账号"""
-    phone: NotRequired[str]
-    """手机号 (sensitive: encrypted by the client)"""
-    email: NotRequired[str]
-    """邮箱地址 (sensitive: encrypted by the client)"""
-    amount: NotRequired[int]
-    """订单金额 (fen)"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    fapiao_bill_type: NotRequired[Literal["COMM_FAPIAO", "VAT_FAPIAO"]]
-    """开具的发票类型"""
-    user_apply_message: NotRequired[str]
-    """留言信息"""
+NewTaxControlFapiaoFapiaoApplicationsRealEstateLeasingPostBodyBuyerInformation = NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdInsertCardsPostBodyBuyerInformation
 
 
 class NewTaxControlFapiaoFapiaoApplicationsRealEstateLeasingPostBodyFapiaoInformationItemsRealEstateLeasingInformation(TypedDict):
@@ -1028,18 +866,7 @@ class NewTaxControlFapiaoFapiaoApplicationsRealEstateLeasingPostBodyFapiaoInform
     real_estate_leasing_information: NotRequired[NewTaxControlFapiaoFapiaoApplicationsRealEstateLeasingPostBodyFapiaoInformationItemsRealEstateLeasingInformation]
     """不动产租赁特定行业额外信息"""
 
-
-class NewTaxControlFapiaoFapiaoApplicationsRealEstateLeasingPostBodyFapiaoInformationTransactionInformation(TypedDict):
-    """交易信息"""
-
-    pay_channel: Literal["WECHAT_PAY"]
-    """支付渠道"""
-    transaction_id: str
-    """支付订单号"""
-    out_trade_no: NotRequired[str]
-    """支付商户订单号"""
-    amount: int
-    """交易金额 (fen)"""
+NewTaxControlFapiaoFapiaoApplicationsRealEstateLeasingPostBodyFapiaoInformationTransactionInformation = NewTaxControlFapiaoFapiaoApplicationsIssueGeneralPostBodyFapiaoInformationTransactionInformation
 
 
 class NewTaxControlFapiaoFapiaoApplicationsRealEstateLeasingPostBodyFapiaoInformation(TypedDict):
@@ -1251,33 +1078,9 @@ class NewTaxControlFapiaoMerchantBaseInformationGetParams(TypedDict):
     sub_mchid: str
     """子商户号"""
 
+NewTaxControlFapiaoMerchantBaseInformationGetResponseSellerInformation = NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdGetResponseFapiaoInformationSellerInformation
 
-class NewTaxControlFapiaoMerchantBaseInformationGetResponseSellerInformation(TypedDict):
-    """销售方信息"""
-
-    name: str
-    """名称"""
-    taxpayer_id: str
-    """纳税人识别号"""
-    address: str
-    """地址"""
-    telephone: NotRequired[str]
-    """电话"""
-    bank_name: NotRequired[str]
-    """开户银行"""
-    bank_account: NotRequired[str]
-    """银行账号"""
-
-
-class NewTaxControlFapiaoMerchantBaseInformationGetResponseExtraInformation(TypedDict):
-    """附加信息"""
-
-    payee: NotRequired[str]
-    """收款人"""
-    reviewer: NotRequired[str]
-    """复核人"""
-    drawer: str
-    """开票人"""
+NewTaxControlFapiaoMerchantBaseInformationGetResponseExtraInformation = NewTaxControlFapiaoFapiaoApplicationsByFapiaoApplyIdGetResponseFapiaoInformationExtraInformation
 
 
 class NewTaxControlFapiaoMerchantBaseInformationGetResponse(TypedDict):
@@ -1334,16 +1137,7 @@ class NewTaxControlFapiaoMerchantTaxCodesGetParams(TypedDict):
     limit: int
     """本次查询的最大数量"""
 
-
-class NewTaxControlFapiaoMerchantTaxCodesGetResponseLinks(TypedDict):
-    """相关链接"""
-
-    next: NotRequired[str]
-    """下一页链接"""
-    prev: NotRequired[str]
-    """上一页链接"""
-    self: NotRequired[str]
-    """当前链接"""
+NewTaxControlFapiaoMerchantTaxCodesGetResponseLinks = NewTaxControlFapiaoFapiaomerchantListspinvitemchinfoGetResponseLinks
 
 
 class NewTaxControlFapiaoMerchantTaxCodesGetResponseData(TypedDict):

@@ -384,30 +384,11 @@ class OfflinefaceTransactionsOutTradeNoByOutTradeNoGetParams(TypedDict):
     business_product_id: Literal[2, 11]
     """平台产品ID"""
 
+OfflinefaceTransactionsOutTradeNoByOutTradeNoGetResponsePayer = OfflinefaceTransactionsPostResponsePayer
 
-class OfflinefaceTransactionsOutTradeNoByOutTradeNoGetResponsePayer(TypedDict):
-    """支付用户信息"""
+OfflinefaceTransactionsOutTradeNoByOutTradeNoGetResponseAmount = OfflinefaceTransactionsPostResponseAmount
 
-    sp_openid: NotRequired[str]
-    """公众下的openid"""
-    sub_openid: NotRequired[str]
-    """子公众下的openid"""
-
-
-class OfflinefaceTransactionsOutTradeNoByOutTradeNoGetResponseAmount(TypedDict):
-    """金额信息"""
-
-    total: int
-    """总金额 (fen)"""
-    currency: str
-    """货币类型: CNY"""
-
-
-class OfflinefaceTransactionsOutTradeNoByOutTradeNoGetResponseSceneInfo(TypedDict):
-    """支付场景信息"""
-
-    device_ip: NotRequired[str]
-    """设备IP"""
+OfflinefaceTransactionsOutTradeNoByOutTradeNoGetResponseSceneInfo = OfflinefaceTransactionsPostResponseSceneInfo
 
 
 class OfflinefaceTransactionsOutTradeNoByOutTradeNoGetResponse(TypedDict):

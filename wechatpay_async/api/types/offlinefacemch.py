@@ -84,19 +84,9 @@ class OfflinefacemchOrganizationsByOrganizationIdUsersOutUserIdByOutUserIdGetRes
     contract_id: NotRequired[str]
     """签约ID"""
 
+OfflinefacemchOrganizationsByOrganizationIdUsersOutUserIdByOutUserIdPatchBodyStudentInfo = OfflinefacemchOrganizationsByOrganizationIdUsersOutUserIdByOutUserIdGetResponseStudentInfo
 
-class OfflinefacemchOrganizationsByOrganizationIdUsersOutUserIdByOutUserIdPatchBodyStudentInfo(TypedDict):
-    """学生信息"""
-
-    class_name: NotRequired[str]
-    """班级名"""
-
-
-class OfflinefacemchOrganizationsByOrganizationIdUsersOutUserIdByOutUserIdPatchBodyStaffInfo(TypedDict):
-    """职工信息"""
-
-    occupation: NotRequired[str]
-    """职业"""
+OfflinefacemchOrganizationsByOrganizationIdUsersOutUserIdByOutUserIdPatchBodyStaffInfo = OfflinefacemchOrganizationsByOrganizationIdUsersOutUserIdByOutUserIdGetResponseStaffInfo
 
 
 class OfflinefacemchOrganizationsByOrganizationIdUsersOutUserIdByOutUserIdPatchBody(TypedDict):

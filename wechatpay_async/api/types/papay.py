@@ -271,23 +271,9 @@ class PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicy
     scheduled_amount: PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdSchedulePostBodyScheduledAmount
     """预约扣费金额信息"""
 
+PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdSchedulePostResponseScheduledAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseScheduledAmount
 
-class PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdSchedulePostResponseScheduledAmount(TypedDict):
-    """已预约的扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdSchedulePostResponseDeductAmount(TypedDict):
-    """实际扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdSchedulePostResponseDeductAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseDeductAmount
 
 
 class PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdSchedulePostResponse(TypedDict):
@@ -340,14 +326,7 @@ class PapayInsurancePayTransactionsApplyPostBody(TypedDict):
     attach: NotRequired[str]
     """附加数据"""
 
-
-class PapayInsurancePayTransactionsApplyPostResponseAmount(TypedDict):
-    """扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayInsurancePayTransactionsApplyPostResponseAmount = PapayInsurancePayTransactionsApplyPostBodyAmount
 
 
 class PapayInsurancePayTransactionsApplyPostResponse(TypedDict):
@@ -438,16 +417,7 @@ class PapayInsuranceSignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeT
     contract_termination_remark: str
     """解约备注"""
 
-
-class PapayInsuranceSignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseContractTerminateInfo(TypedDict):
-    """协议解约信息"""
-
-    contract_termination_mode: str
-    """协议解约方式: USER_TERMINATE, MCH_API_TERMINATE, WEPAY_WEB_TERMINATE, CUSTOMER_SERVICE_TERMINATE, SYSTEM_TERMINATE"""
-    contract_terminated_time: str
-    """协议解约时间 (RFC 3339)"""
-    contract_termination_remark: NotRequired[str]
-    """解约备注"""
+PapayInsuranceSignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseContractTerminateInfo = PapayInsuranceSignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseContractTerminateInfo
 
 
 class PapayInsuranceSignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponse(TypedDict):
@@ -478,14 +448,7 @@ class PapayInsuranceSignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeT
     out_user_code: NotRequired[str]
     """商户侧用户标识"""
 
-
-class PapayInsuranceSignContractsPreEntrustSignAppPostBodyPolicyPeriodsEstimatedDeductAmount(TypedDict):
-    """预计扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayInsuranceSignContractsPreEntrustSignAppPostBodyPolicyPeriodsEstimatedDeductAmount = PapayInsuranceSignContractsPlanIdByPlanIdContractIdByContractIdRenewPostBodyPolicyPeriodsEstimatedDeductAmount
 
 
 class PapayInsuranceSignContractsPreEntrustSignAppPostBodyPolicyPeriods(TypedDict):
@@ -498,14 +461,7 @@ class PapayInsuranceSignContractsPreEntrustSignAppPostBodyPolicyPeriods(TypedDic
     estimated_deduct_amount: PapayInsuranceSignContractsPreEntrustSignAppPostBodyPolicyPeriodsEstimatedDeductAmount
     """预计扣费金额"""
 
-
-class PapayInsuranceSignContractsPreEntrustSignAppPostBodyAmount(TypedDict):
-    """扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayInsuranceSignContractsPreEntrustSignAppPostBodyAmount = PapayInsurancePayTransactionsApplyPostBodyAmount
 
 
 class PapayInsuranceSignContractsPreEntrustSignAppPostBodyRealIdentity(TypedDict):
@@ -570,14 +526,7 @@ class PapayInsuranceSignContractsPreEntrustSignAppPostResponse(TypedDict):
     pre_entrustweb_id: str
     """预签约ID"""
 
-
-class PapayInsuranceSignContractsPreEntrustSignH5PostBodyPolicyPeriodsEstimatedDeductAmount(TypedDict):
-    """预计扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayInsuranceSignContractsPreEntrustSignH5PostBodyPolicyPeriodsEstimatedDeductAmount = PapayInsuranceSignContractsPlanIdByPlanIdContractIdByContractIdRenewPostBodyPolicyPeriodsEstimatedDeductAmount
 
 
 class PapayInsuranceSignContractsPreEntrustSignH5PostBodyPolicyPeriodsPolicyCoverageDetailPolicyClauses(TypedDict):
@@ -610,25 +559,9 @@ class PapayInsuranceSignContractsPreEntrustSignH5PostBodyPolicyPeriods(TypedDict
     policy_coverage_detail: NotRequired[PapayInsuranceSignContractsPreEntrustSignH5PostBodyPolicyPeriodsPolicyCoverageDetail]
     """保障详情"""
 
+PapayInsuranceSignContractsPreEntrustSignH5PostBodyAmount = PapayInsurancePayTransactionsApplyPostBodyAmount
 
-class PapayInsuranceSignContractsPreEntrustSignH5PostBodyAmount(TypedDict):
-    """扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayInsuranceSignContractsPreEntrustSignH5PostBodyRealIdentity(TypedDict):
-    """用户实名信息"""
-
-    real_name: str
-    """自然人姓名 (sensitive: encrypted by the client)"""
-    id_card_number: str
-    """自然人身份证号码 (sensitive: encrypted by the client)"""
-    identity_type: NotRequired[Literal["ID_CARD"]]
-    """实名验证类型"""
+PapayInsuranceSignContractsPreEntrustSignH5PostBodyRealIdentity = PapayInsuranceSignContractsPreEntrustSignAppPostBodyRealIdentity
 
 
 class PapayInsuranceSignContractsPreEntrustSignH5PostBodyJumpControl(TypedDict):
@@ -691,65 +624,17 @@ class PapayInsuranceSignContractsPreEntrustSignH5PostResponse(TypedDict):
     redirect_url: str
     """拉起微信支付客户端的URL"""
 
+PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyPolicyPeriodsEstimatedDeductAmount = PapayInsuranceSignContractsPlanIdByPlanIdContractIdByContractIdRenewPostBodyPolicyPeriodsEstimatedDeductAmount
 
-class PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyPolicyPeriodsEstimatedDeductAmount(TypedDict):
-    """预计扣费金额"""
+PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyPolicyPeriodsPolicyCoverageDetailPolicyClauses = PapayInsuranceSignContractsPreEntrustSignH5PostBodyPolicyPeriodsPolicyCoverageDetailPolicyClauses
 
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyPolicyPeriodsPolicyCoverageDetail = PapayInsuranceSignContractsPreEntrustSignH5PostBodyPolicyPeriodsPolicyCoverageDetail
 
+PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyPolicyPeriods = PapayInsuranceSignContractsPreEntrustSignH5PostBodyPolicyPeriods
 
-class PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyPolicyPeriodsPolicyCoverageDetailPolicyClauses(TypedDict):
-    """保险条款列表"""
+PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyAmount = PapayInsurancePayTransactionsApplyPostBodyAmount
 
-    clause_name: NotRequired[str]
-    """条款内容"""
-    clause_quota: NotRequired[str]
-    """条款额度"""
-
-
-class PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyPolicyPeriodsPolicyCoverageDetail(TypedDict):
-    """保障详情"""
-
-    policy_amount: NotRequired[str]
-    """保单额度"""
-    policy_clauses: NotRequired[list[PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyPolicyPeriodsPolicyCoverageDetailPolicyClauses]]
-    """保险条款列表"""
-
-
-class PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyPolicyPeriods(TypedDict):
-    """保单的扣费周期列表"""
-
-    policy_period_id: int
-    """保险扣费周期编号"""
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyPolicyPeriodsEstimatedDeductAmount
-    """预计扣费金额"""
-    policy_coverage_detail: NotRequired[PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyPolicyPeriodsPolicyCoverageDetail]
-    """保障详情"""
-
-
-class PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyAmount(TypedDict):
-    """扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyRealIdentity(TypedDict):
-    """用户实名信息"""
-
-    real_name: str
-    """自然人姓名 (sensitive: encrypted by the client)"""
-    id_card_number: str
-    """自然人身份证号码 (sensitive: encrypted by the client)"""
-    identity_type: NotRequired[Literal["ID_CARD"]]
-    """实名验证类型"""
+PapayInsuranceSignContractsPreEntrustSignJsapiPostBodyRealIdentity = PapayInsuranceSignContractsPreEntrustSignAppPostBodyRealIdentity
 
 
 class PapayInsuranceSignContractsPreEntrustSignJsapiPostBody(TypedDict):
@@ -803,65 +688,17 @@ class PapayInsuranceSignContractsPreEntrustSignJsapiPostResponse(TypedDict):
     redirect_url: str
     """跳转签约并支付流程的URL"""
 
+PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyPolicyPeriodsEstimatedDeductAmount = PapayInsuranceSignContractsPlanIdByPlanIdContractIdByContractIdRenewPostBodyPolicyPeriodsEstimatedDeductAmount
 
-class PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyPolicyPeriodsEstimatedDeductAmount(TypedDict):
-    """预计扣费金额"""
+PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyPolicyPeriodsPolicyCoverageDetailPolicyClauses = PapayInsuranceSignContractsPreEntrustSignH5PostBodyPolicyPeriodsPolicyCoverageDetailPolicyClauses
 
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyPolicyPeriodsPolicyCoverageDetail = PapayInsuranceSignContractsPreEntrustSignH5PostBodyPolicyPeriodsPolicyCoverageDetail
 
+PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyPolicyPeriods = PapayInsuranceSignContractsPreEntrustSignH5PostBodyPolicyPeriods
 
-class PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyPolicyPeriodsPolicyCoverageDetailPolicyClauses(TypedDict):
-    """保险条款列表"""
+PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyAmount = PapayInsurancePayTransactionsApplyPostBodyAmount
 
-    clause_name: NotRequired[str]
-    """条款内容"""
-    clause_quota: NotRequired[str]
-    """条款额度"""
-
-
-class PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyPolicyPeriodsPolicyCoverageDetail(TypedDict):
-    """保障详情"""
-
-    policy_amount: NotRequired[str]
-    """保单额度"""
-    policy_clauses: NotRequired[list[PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyPolicyPeriodsPolicyCoverageDetailPolicyClauses]]
-    """保险条款列表"""
-
-
-class PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyPolicyPeriods(TypedDict):
-    """保单的扣费周期列表"""
-
-    policy_period_id: int
-    """保险扣费周期编号"""
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyPolicyPeriodsEstimatedDeductAmount
-    """预计扣费金额"""
-    policy_coverage_detail: NotRequired[PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyPolicyPeriodsPolicyCoverageDetail]
-    """保障详情"""
-
-
-class PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyAmount(TypedDict):
-    """扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyRealIdentity(TypedDict):
-    """用户实名信息"""
-
-    real_name: str
-    """自然人姓名 (sensitive: encrypted by the client)"""
-    id_card_number: str
-    """自然人身份证号码 (sensitive: encrypted by the client)"""
-    identity_type: NotRequired[Literal["ID_CARD"]]
-    """实名验证类型"""
+PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBodyRealIdentity = PapayInsuranceSignContractsPreEntrustSignAppPostBodyRealIdentity
 
 
 class PapayInsuranceSignContractsPreEntrustSignMiniProgramPostBody(TypedDict):
@@ -919,25 +756,9 @@ class PapayInsuranceSignContractsPreEntrustSignMiniProgramPostResponse(TypedDict
     redirect_path: str
     """跳转签约小程序的路径"""
 
+PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdContractIdByContractIdModifyPostBodyPolicyPeriodsEstimatedDeductAmount = PapayInsuranceSignContractsPlanIdByPlanIdContractIdByContractIdRenewPostBodyPolicyPeriodsEstimatedDeductAmount
 
-class PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdContractIdByContractIdModifyPostBodyPolicyPeriodsEstimatedDeductAmount(TypedDict):
-    """预计扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdContractIdByContractIdModifyPostBodyPolicyPeriods(TypedDict):
-    """续期的扣费周期列表"""
-
-    policy_period_id: int
-    """保险扣费周期编号"""
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdContractIdByContractIdModifyPostBodyPolicyPeriodsEstimatedDeductAmount
-    """预计扣费金额"""
+PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdContractIdByContractIdModifyPostBodyPolicyPeriods = PapayInsuranceSignContractsPlanIdByPlanIdContractIdByContractIdRenewPostBodyPolicyPeriods
 
 
 class PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdContractIdByContractIdModifyPostBody(TypedDict):
@@ -950,14 +771,7 @@ class PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdContractIdByContractIdModifyP
     allow_cancel_scheduled: NotRequired[bool]
     """是否允许取消预约"""
 
-
-class PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdContractIdByContractIdModifyPostResponsePolicyPeriodsEstimatedDeductAmount(TypedDict):
-    """预计扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdContractIdByContractIdModifyPostResponsePolicyPeriodsEstimatedDeductAmount = PapayInsuranceSignContractsPlanIdByPlanIdContractIdByContractIdRenewPostBodyPolicyPeriodsEstimatedDeductAmount
 
 
 class PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdContractIdByContractIdModifyPostResponsePolicyPeriods(TypedDict):
@@ -997,23 +811,9 @@ class PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdOutContractCodeByOutContractC
     currency: NotRequired[str]
     """货币类型"""
 
+PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDataScheduledAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseScheduledAmount
 
-class PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDataScheduledAmount(TypedDict):
-    """已预约的扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDataDeductAmount(TypedDict):
-    """实际扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDataDeductAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseDeductAmount
 
 
 class PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseData(TypedDict):
@@ -1047,14 +847,7 @@ class PapayInsuranceSignPolicyPeriodsPlanIdByPlanIdOutContractCodeByOutContractC
     total_count: NotRequired[int]
     """扣费周期总条数"""
 
-
-class PapayPayHarmonyTransactionsApplyPostBodyAmount(TypedDict):
-    """扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayPayHarmonyTransactionsApplyPostBodyAmount = PapayInsurancePayTransactionsApplyPostBodyAmount
 
 
 class PapayPayHarmonyTransactionsApplyPostBody(TypedDict):
@@ -1081,14 +874,7 @@ class PapayPayHarmonyTransactionsApplyPostBody(TypedDict):
     mcc: NotRequired[str]
     """商户类别码"""
 
-
-class PapayPayHarmonyTransactionsApplyPostResponseAmount(TypedDict):
-    """扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayPayHarmonyTransactionsApplyPostResponseAmount = PapayInsurancePayTransactionsApplyPostBodyAmount
 
 
 class PapayPayHarmonyTransactionsApplyPostResponse(TypedDict):
@@ -1106,23 +892,9 @@ class PapayPayPartnerSchedulesContractIdByContractIdGetParams(TypedDict):
     sub_mchid: str
     """子商户号商户号"""
 
+PapayPayPartnerSchedulesContractIdByContractIdGetResponseScheduledAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseScheduledAmount
 
-class PapayPayPartnerSchedulesContractIdByContractIdGetResponseScheduledAmount(TypedDict):
-    """已预约的扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayPayPartnerSchedulesContractIdByContractIdGetResponseDeductAmount(TypedDict):
-    """实际扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayPayPartnerSchedulesContractIdByContractIdGetResponseDeductAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseDeductAmount
 
 
 class PapayPayPartnerSchedulesContractIdByContractIdGetResponse(TypedDict):
@@ -1163,23 +935,9 @@ class PapayPayPartnerSchedulesContractIdByContractIdSchedulePostBody(TypedDict):
     schedule_amount: PapayPayPartnerSchedulesContractIdByContractIdSchedulePostBodyScheduleAmount
     """预约的金额信息"""
 
+PapayPayPartnerSchedulesContractIdByContractIdSchedulePostResponseScheduledAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseScheduledAmount
 
-class PapayPayPartnerSchedulesContractIdByContractIdSchedulePostResponseScheduledAmount(TypedDict):
-    """已预约的扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayPayPartnerSchedulesContractIdByContractIdSchedulePostResponseDeductAmount(TypedDict):
-    """实际扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayPayPartnerSchedulesContractIdByContractIdSchedulePostResponseDeductAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseDeductAmount
 
 
 class PapayPayPartnerSchedulesContractIdByContractIdSchedulePostResponse(TypedDict):
@@ -1198,14 +956,7 @@ class PapayPayPartnerSchedulesContractIdByContractIdSchedulePostResponse(TypedDi
     deduct_date: NotRequired[str]
     """实际扣费的日期"""
 
-
-class PapayPayPartnerTransactionsApplyPostBodyAmount(TypedDict):
-    """扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayPayPartnerTransactionsApplyPostBodyAmount = PapayInsurancePayTransactionsApplyPostBodyAmount
 
 
 class PapayPayPartnerTransactionsApplyPostBody(TypedDict):
@@ -1232,14 +983,7 @@ class PapayPayPartnerTransactionsApplyPostBody(TypedDict):
     attach: NotRequired[str]
     """附加数据"""
 
-
-class PapayPayPartnerTransactionsApplyPostResponseAmount(TypedDict):
-    """扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayPayPartnerTransactionsApplyPostResponseAmount = PapayInsurancePayTransactionsApplyPostBodyAmount
 
 
 class PapayPayPartnerTransactionsApplyPostResponse(TypedDict):
@@ -1250,23 +994,9 @@ class PapayPayPartnerTransactionsApplyPostResponse(TypedDict):
     amount: PapayPayPartnerTransactionsApplyPostResponseAmount
     """扣费金额信息"""
 
+PapayPaySchedulesContractIdByContractIdGetResponseScheduledAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseScheduledAmount
 
-class PapayPaySchedulesContractIdByContractIdGetResponseScheduledAmount(TypedDict):
-    """已预约的扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayPaySchedulesContractIdByContractIdGetResponseDeductAmount(TypedDict):
-    """实际扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayPaySchedulesContractIdByContractIdGetResponseDeductAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseDeductAmount
 
 
 class PapayPaySchedulesContractIdByContractIdGetResponse(TypedDict):
@@ -1285,14 +1015,7 @@ class PapayPaySchedulesContractIdByContractIdGetResponse(TypedDict):
     deduct_date: NotRequired[str]
     """实际扣费的日期"""
 
-
-class PapayPaySchedulesContractIdByContractIdSchedulePostBodyScheduleAmount(TypedDict):
-    """预约的金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayPaySchedulesContractIdByContractIdSchedulePostBodyScheduleAmount = PapayPayPartnerSchedulesContractIdByContractIdSchedulePostBodyScheduleAmount
 
 
 class PapayPaySchedulesContractIdByContractIdSchedulePostBody(TypedDict):
@@ -1303,23 +1026,9 @@ class PapayPaySchedulesContractIdByContractIdSchedulePostBody(TypedDict):
     schedule_amount: PapayPaySchedulesContractIdByContractIdSchedulePostBodyScheduleAmount
     """预约的金额信息"""
 
+PapayPaySchedulesContractIdByContractIdSchedulePostResponseScheduledAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseScheduledAmount
 
-class PapayPaySchedulesContractIdByContractIdSchedulePostResponseScheduledAmount(TypedDict):
-    """已预约的扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayPaySchedulesContractIdByContractIdSchedulePostResponseDeductAmount(TypedDict):
-    """实际扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayPaySchedulesContractIdByContractIdSchedulePostResponseDeductAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseDeductAmount
 
 
 class PapayPaySchedulesContractIdByContractIdSchedulePostResponse(TypedDict):
@@ -1338,14 +1047,7 @@ class PapayPaySchedulesContractIdByContractIdSchedulePostResponse(TypedDict):
     deduct_date: NotRequired[str]
     """实际扣费的日期"""
 
-
-class PapayPayTransactionsApplyPostBodyAmount(TypedDict):
-    """扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayPayTransactionsApplyPostBodyAmount = PapayInsurancePayTransactionsApplyPostBodyAmount
 
 
 class PapayPayTransactionsApplyPostBody(TypedDict):
@@ -1368,14 +1070,7 @@ class PapayPayTransactionsApplyPostBody(TypedDict):
     attach: NotRequired[str]
     """附加数据"""
 
-
-class PapayPayTransactionsApplyPostResponseAmount(TypedDict):
-    """扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapayPayTransactionsApplyPostResponseAmount = PapayInsurancePayTransactionsApplyPostBodyAmount
 
 
 class PapayPayTransactionsApplyPostResponse(TypedDict):
@@ -1438,32 +1133,11 @@ class PapayScheduledDeductSignContractsPreEntrustSignAppPostResponse(TypedDict):
     miniprogram_path: NotRequired[str]
     """跳转签约小程序的path"""
 
+PapayScheduledDeductSignContractsPreEntrustSignH5PostBodyDeductScheduleEstimatedDeductAmount = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
 
-class PapayScheduledDeductSignContractsPreEntrustSignH5PostBodyDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预计的扣费金额"""
+PapayScheduledDeductSignContractsPreEntrustSignH5PostBodyDeductSchedule = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductSchedule
 
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayScheduledDeductSignContractsPreEntrustSignH5PostBodyDeductSchedule(TypedDict):
-    """用于预约扣费的预约信息"""
-
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapayScheduledDeductSignContractsPreEntrustSignH5PostBodyDeductScheduleEstimatedDeductAmount
-    """预计的扣费金额"""
-    description: str
-    """商品描述"""
-
-
-class PapayScheduledDeductSignContractsPreEntrustSignH5PostBodyJumpControl(TypedDict):
-    """跳转控制信息"""
-
-    jump_appid: NotRequired[str]
-    """跳转的应用AppID"""
+PapayScheduledDeductSignContractsPreEntrustSignH5PostBodyJumpControl = PapayInsuranceSignContractsPreEntrustSignH5PostBodyJumpControl
 
 
 class PapayScheduledDeductSignContractsPreEntrustSignH5PostBody(TypedDict):
@@ -1495,25 +1169,9 @@ class PapayScheduledDeductSignContractsPreEntrustSignH5PostResponse(TypedDict):
     redirect_url: str
     """拉起微信支付客户端的URL"""
 
+PapayScheduledDeductSignContractsPreEntrustSignJsapiPostBodyDeductScheduleEstimatedDeductAmount = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
 
-class PapayScheduledDeductSignContractsPreEntrustSignJsapiPostBodyDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预计的扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayScheduledDeductSignContractsPreEntrustSignJsapiPostBodyDeductSchedule(TypedDict):
-    """用于预约扣费的预约信息"""
-
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapayScheduledDeductSignContractsPreEntrustSignJsapiPostBodyDeductScheduleEstimatedDeductAmount
-    """预计的扣费金额"""
-    description: str
-    """商品描述"""
+PapayScheduledDeductSignContractsPreEntrustSignJsapiPostBodyDeductSchedule = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductSchedule
 
 
 class PapayScheduledDeductSignContractsPreEntrustSignJsapiPostBody(TypedDict):
@@ -1543,25 +1201,9 @@ class PapayScheduledDeductSignContractsPreEntrustSignJsapiPostResponse(TypedDict
     redirect_url: str
     """跳转签约流程的URL"""
 
+PapayScheduledDeductSignContractsPreEntrustSignMiniProgramPostBodyDeductScheduleEstimatedDeductAmount = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
 
-class PapayScheduledDeductSignContractsPreEntrustSignMiniProgramPostBodyDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预计的扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayScheduledDeductSignContractsPreEntrustSignMiniProgramPostBodyDeductSchedule(TypedDict):
-    """用于预约扣费的预约信息"""
-
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapayScheduledDeductSignContractsPreEntrustSignMiniProgramPostBodyDeductScheduleEstimatedDeductAmount
-    """预计的扣费金额"""
-    description: str
-    """商品描述"""
+PapayScheduledDeductSignContractsPreEntrustSignMiniProgramPostBodyDeductSchedule = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductSchedule
 
 
 class PapayScheduledDeductSignContractsPreEntrustSignMiniProgramPostBody(TypedDict):
@@ -1595,25 +1237,9 @@ class PapayScheduledDeductSignContractsPreEntrustSignMiniProgramPostResponse(Typ
     redirect_path: str
     """跳转签约小程序的路径"""
 
+PapayScheduledDeductSignPartnerContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
 
-class PapayScheduledDeductSignPartnerContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预计的扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayScheduledDeductSignPartnerContractsPreEntrustSignAppPostBodyDeductSchedule(TypedDict):
-    """用于预约扣费的预约信息"""
-
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapayScheduledDeductSignPartnerContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
-    """预计的扣费金额"""
-    description: str
-    """商品描述"""
+PapayScheduledDeductSignPartnerContractsPreEntrustSignAppPostBodyDeductSchedule = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductSchedule
 
 
 class PapayScheduledDeductSignPartnerContractsPreEntrustSignAppPostBody(TypedDict):
@@ -1653,32 +1279,11 @@ class PapayScheduledDeductSignPartnerContractsPreEntrustSignAppPostResponse(Type
     miniprogram_path: NotRequired[str]
     """跳转签约小程序的path"""
 
+PapayScheduledDeductSignPartnerContractsPreEntrustSignH5PostBodyDeductScheduleEstimatedDeductAmount = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
 
-class PapayScheduledDeductSignPartnerContractsPreEntrustSignH5PostBodyDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预计的扣费金额"""
+PapayScheduledDeductSignPartnerContractsPreEntrustSignH5PostBodyDeductSchedule = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductSchedule
 
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayScheduledDeductSignPartnerContractsPreEntrustSignH5PostBodyDeductSchedule(TypedDict):
-    """用于预约扣费的预约信息"""
-
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapayScheduledDeductSignPartnerContractsPreEntrustSignH5PostBodyDeductScheduleEstimatedDeductAmount
-    """预计的扣费金额"""
-    description: str
-    """商品描述"""
-
-
-class PapayScheduledDeductSignPartnerContractsPreEntrustSignH5PostBodyJumpControl(TypedDict):
-    """跳转控制信息"""
-
-    jump_appid: NotRequired[str]
-    """跳转的应用AppID"""
+PapayScheduledDeductSignPartnerContractsPreEntrustSignH5PostBodyJumpControl = PapayInsuranceSignContractsPreEntrustSignH5PostBodyJumpControl
 
 
 class PapayScheduledDeductSignPartnerContractsPreEntrustSignH5PostBody(TypedDict):
@@ -1716,25 +1321,9 @@ class PapayScheduledDeductSignPartnerContractsPreEntrustSignH5PostResponse(Typed
     redirect_url: str
     """拉起微信支付客户端的URL"""
 
+PapayScheduledDeductSignPartnerContractsPreEntrustSignJsapiPostBodyDeductScheduleEstimatedDeductAmount = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
 
-class PapayScheduledDeductSignPartnerContractsPreEntrustSignJsapiPostBodyDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预计的扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayScheduledDeductSignPartnerContractsPreEntrustSignJsapiPostBodyDeductSchedule(TypedDict):
-    """用于预约扣费的预约信息"""
-
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapayScheduledDeductSignPartnerContractsPreEntrustSignJsapiPostBodyDeductScheduleEstimatedDeductAmount
-    """预计的扣费金额"""
-    description: str
-    """商品描述"""
+PapayScheduledDeductSignPartnerContractsPreEntrustSignJsapiPostBodyDeductSchedule = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductSchedule
 
 
 class PapayScheduledDeductSignPartnerContractsPreEntrustSignJsapiPostBody(TypedDict):
@@ -1770,25 +1359,9 @@ class PapayScheduledDeductSignPartnerContractsPreEntrustSignJsapiPostResponse(Ty
     redirect_url: str
     """跳转签约流程的URL"""
 
+PapayScheduledDeductSignPartnerContractsPreEntrustSignMiniProgramPostBodyDeductScheduleEstimatedDeductAmount = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
 
-class PapayScheduledDeductSignPartnerContractsPreEntrustSignMiniProgramPostBodyDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预计的扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapayScheduledDeductSignPartnerContractsPreEntrustSignMiniProgramPostBodyDeductSchedule(TypedDict):
-    """用于预约扣费的预约信息"""
-
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapayScheduledDeductSignPartnerContractsPreEntrustSignMiniProgramPostBodyDeductScheduleEstimatedDeductAmount
-    """预计的扣费金额"""
-    description: str
-    """商品描述"""
+PapayScheduledDeductSignPartnerContractsPreEntrustSignMiniProgramPostBodyDeductSchedule = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductSchedule
 
 
 class PapayScheduledDeductSignPartnerContractsPreEntrustSignMiniProgramPostBody(TypedDict):
@@ -1828,16 +1401,7 @@ class PapayScheduledDeductSignPartnerContractsPreEntrustSignMiniProgramPostRespo
     redirect_path: str
     """跳转签约小程序的路径"""
 
-
-class PapaySignContractsHarmonyPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseContractTerminateInfo(TypedDict):
-    """协议解约信息"""
-
-    contract_termination_mode: str
-    """协议解约方式: USER_TERMINATE, MCH_API_TERMINATE, WEPAY_WEB_TERMINATE, CUSTOMER_SERVICE_TERMINATE, SYSTEM_TERMINATE"""
-    contract_terminated_time: str
-    """协议解约时间 (RFC 3339)"""
-    contract_termination_remark: NotRequired[str]
-    """解约备注"""
+PapaySignContractsHarmonyPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseContractTerminateInfo = PapayInsuranceSignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseContractTerminateInfo
 
 
 class PapaySignContractsHarmonyPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponse(TypedDict):
@@ -1881,32 +1445,11 @@ class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetRespons
     contract_termination_remark: NotRequired[str]
     """解约备注"""
 
+PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleEstimatedDeductAmount = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
 
-class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预计的扣费金额"""
+PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleScheduledAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseScheduledAmount
 
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleScheduledAmount(TypedDict):
-    """已预约的扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleDeductAmount(TypedDict):
-    """实际扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleDeductAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseDeductAmount
 
 
 class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductSchedule(TypedDict):
@@ -1963,60 +1506,15 @@ class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminateP
     contract_termination_remark: str
     """解约备注"""
 
+PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseContractTerminateInfo = PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseContractTerminateInfo
 
-class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseContractTerminateInfo(TypedDict):
-    """协议解约信息"""
+PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleEstimatedDeductAmount = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
 
-    contract_termination_mode: str
-    """协议解约方式"""
-    contract_terminated_time: str
-    """协议解约时间 (RFC 3339)"""
-    contract_termination_remark: NotRequired[str]
-    """解约备注"""
+PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleScheduledAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseScheduledAmount
 
+PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleDeductAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseDeductAmount
 
-class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预计的扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleScheduledAmount(TypedDict):
-    """已预约的扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleDeductAmount(TypedDict):
-    """实际扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductSchedule(TypedDict):
-    """预约扣费场景的预约信息"""
-
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleEstimatedDeductAmount
-    """预计的扣费金额"""
-    schedule_state: str
-    """扣费预约状态"""
-    scheduled_amount: NotRequired[PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleScheduledAmount]
-    """已预约的扣费金额信息"""
-    deduct_amount: NotRequired[PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleDeductAmount]
-    """实际扣费金额"""
-    deduct_date: NotRequired[str]
-    """实际扣费的日期"""
+PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductSchedule = PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductSchedule
 
 
 class PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponse(TypedDict):
@@ -2115,60 +1613,15 @@ class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGet
     sub_mchid: str
     """子商户号商户号"""
 
+PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseContractTerminateInfo = PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseContractTerminateInfo
 
-class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseContractTerminateInfo(TypedDict):
-    """协议解约信息"""
+PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleEstimatedDeductAmount = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
 
-    contract_termination_mode: str
-    """协议解约方式"""
-    contract_terminated_time: str
-    """协议解约时间 (RFC 3339)"""
-    contract_termination_remark: NotRequired[str]
-    """解约备注"""
+PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleScheduledAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseScheduledAmount
 
+PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleDeductAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseDeductAmount
 
-class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预计的扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleScheduledAmount(TypedDict):
-    """已预约的扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleDeductAmount(TypedDict):
-    """实际扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductSchedule(TypedDict):
-    """预约扣费场景的预约信息"""
-
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleEstimatedDeductAmount
-    """预计的扣费金额"""
-    schedule_state: str
-    """扣费预约状态"""
-    scheduled_amount: NotRequired[PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleScheduledAmount]
-    """已预约的扣费金额信息"""
-    deduct_amount: NotRequired[PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductScheduleDeductAmount]
-    """实际扣费金额"""
-    deduct_date: NotRequired[str]
-    """实际扣费的日期"""
+PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductSchedule = PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductSchedule
 
 
 class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponse(TypedDict):
@@ -2216,60 +1669,15 @@ class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTer
     contract_termination_remark: str
     """解约备注"""
 
+PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseContractTerminateInfo = PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseContractTerminateInfo
 
-class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseContractTerminateInfo(TypedDict):
-    """协议解约信息"""
+PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleEstimatedDeductAmount = PapayScheduledDeductSignContractsPreEntrustSignAppPostBodyDeductScheduleEstimatedDeductAmount
 
-    contract_termination_mode: str
-    """协议解约方式"""
-    contract_terminated_time: str
-    """协议解约时间 (RFC 3339)"""
-    contract_termination_remark: NotRequired[str]
-    """解约备注"""
+PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleScheduledAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseScheduledAmount
 
+PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleDeductAmount = PapayInsurancePayPolicyPeriodsContractIdByContractIdPolicyPeriodIdByPolicyPeriodIdGetResponseDeductAmount
 
-class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleEstimatedDeductAmount(TypedDict):
-    """预计的扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleScheduledAmount(TypedDict):
-    """已预约的扣费金额信息"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleDeductAmount(TypedDict):
-    """实际扣费金额"""
-
-    total: int
-    """金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductSchedule(TypedDict):
-    """预约扣费场景的预约信息"""
-
-    estimated_deduct_date: str
-    """预计扣费的日期"""
-    estimated_deduct_amount: PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleEstimatedDeductAmount
-    """预计的扣费金额"""
-    schedule_state: str
-    """扣费预约状态"""
-    scheduled_amount: NotRequired[PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleScheduledAmount]
-    """已预约的扣费金额信息"""
-    deduct_amount: NotRequired[PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductScheduleDeductAmount]
-    """实际扣费金额"""
-    deduct_date: NotRequired[str]
-    """实际扣费的日期"""
+PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponseDeductSchedule = PapaySignContractsPlanIdByPlanIdOutContractCodeByOutContractCodeGetResponseDeductSchedule
 
 
 class PapaySignPartnerContractsPlanIdByPlanIdOutContractCodeByOutContractCodeTerminatePostResponse(TypedDict):

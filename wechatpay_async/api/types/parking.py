@@ -54,7 +54,7 @@ __all__ = [
 
 
 class ParkingRemindersApplicationPostBodyParkingLotChargingRuleFixedIntervalRule(TypedDict):
-    """ParkingRemindersApplicationPostBodyParkingLotChargingRuleFixedIntervalRule"""
+    """`fixed_interval_rule`"""
 
     day_type: NotRequired[Literal["DAY_TYPE_UNKNOWN", "DAY_TYPE_WEEKDAY", "DAY_TYPE_HOLIDAY", "DAY_TYPE_ALL_DAY"]]
     """日期类型"""
@@ -89,7 +89,7 @@ class ParkingRemindersApplicationPostBodyParkingLotChargingRuleFixedIntervalRule
 
 
 class ParkingRemindersApplicationPostBodyParkingLotChargingRuleDurationSegmentRule(TypedDict):
-    """ParkingRemindersApplicationPostBodyParkingLotChargingRuleDurationSegmentRule"""
+    """`duration_segment_rule`"""
 
     day_type: NotRequired[Literal["DAY_TYPE_UNKNOWN", "DAY_TYPE_WEEKDAY", "DAY_TYPE_HOLIDAY", "DAY_TYPE_ALL_DAY"]]
     """日期类型"""
@@ -120,7 +120,7 @@ class ParkingRemindersApplicationPostBodyParkingLotChargingRuleDurationSegmentRu
 
 
 class ParkingRemindersApplicationPostBodyParkingLotChargingRulePreEntryRule(TypedDict):
-    """ParkingRemindersApplicationPostBodyParkingLotChargingRulePreEntryRule"""
+    """`pre_entry_rule`"""
 
     day_type: NotRequired[Literal["DAY_TYPE_UNKNOWN", "DAY_TYPE_WEEKDAY", "DAY_TYPE_HOLIDAY", "DAY_TYPE_ALL_DAY"]]
     """日期类型"""
@@ -139,7 +139,7 @@ class ParkingRemindersApplicationPostBodyParkingLotChargingRulePreEntryRule(Type
 
 
 class ParkingRemindersApplicationPostBodyParkingLotChargingRule(TypedDict):
-    """ParkingRemindersApplicationPostBodyParkingLotChargingRule"""
+    """`charging_rule`"""
 
     rule_type: NotRequired[Literal["CHARGING_RULE_UNKNOWN", "CHARGING_RULE_FIXED_INTERVAL", "CHARGING_RULE_SEGMENT", "CHARGING_RULE_PER_ENTRY"]]
     """收费规则类型"""
@@ -165,7 +165,7 @@ class ParkingRemindersApplicationPostBodyParkingLotChargingRule(TypedDict):
 
 
 class ParkingRemindersApplicationPostBodyParkingLot(TypedDict):
-    """ParkingRemindersApplicationPostBodyParkingLot"""
+    """`parking_lot`"""
 
     parking_lot_name: str
     """停车场名称"""
@@ -219,7 +219,7 @@ class ParkingRemindersApplicationQueryGetParams(TypedDict):
 
 
 class ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRuleFixedIntervalRule(TypedDict):
-    """ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRuleFixedIntervalRule"""
+    """`fixed_interval_rule`"""
 
     day_type: NotRequired[str]
     """日期类型: DAY_TYPE_UNKNOWN, DAY_TYPE_WEEKDAY, DAY_TYPE_HOLIDAY, DAY_TYPE_ALL_DAY"""
@@ -254,7 +254,7 @@ class ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRu
 
 
 class ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRuleDurationSegmentRule(TypedDict):
-    """ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRuleDurationSegmentRule"""
+    """`duration_segment_rule`"""
 
     day_type: NotRequired[str]
     """日期类型: DAY_TYPE_UNKNOWN, DAY_TYPE_WEEKDAY, DAY_TYPE_HOLIDAY, DAY_TYPE_ALL_DAY"""
@@ -285,7 +285,7 @@ class ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRu
 
 
 class ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRulePreEntryRule(TypedDict):
-    """ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRulePreEntryRule"""
+    """`pre_entry_rule`"""
 
     day_type: NotRequired[str]
     """日期类型: DAY_TYPE_UNKNOWN, DAY_TYPE_WEEKDAY, DAY_TYPE_HOLIDAY, DAY_TYPE_ALL_DAY"""
@@ -304,7 +304,7 @@ class ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRu
 
 
 class ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRule(TypedDict):
-    """ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRule"""
+    """`charging_rule`"""
 
     rule_type: NotRequired[str]
     """收费规则类型: CHARGING_RULE_UNKNOWN, CHARGING_RULE_FIXED_INTERVAL, CHARGING_RULE_SEGMENT, CHARGING_RULE_PER_ENTRY"""
@@ -330,7 +330,7 @@ class ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRu
 
 
 class ParkingRemindersApplicationQueryGetResponseApplicationParkingLot(TypedDict):
-    """ParkingRemindersApplicationQueryGetResponseApplicationParkingLot"""
+    """`parking_lot`"""
 
     parking_lot_name: NotRequired[str]
     """停车场名称"""
@@ -362,7 +362,7 @@ class ParkingRemindersApplicationQueryGetResponseApplicationParkingLot(TypedDict
 
 
 class ParkingRemindersApplicationQueryGetResponseApplicationAuditCommentFields(TypedDict):
-    """ParkingRemindersApplicationQueryGetResponseApplicationAuditCommentFields"""
+    """`fields`"""
 
     field: NotRequired[str]
     """字段名"""
@@ -371,7 +371,7 @@ class ParkingRemindersApplicationQueryGetResponseApplicationAuditCommentFields(T
 
 
 class ParkingRemindersApplicationQueryGetResponseApplicationAuditComment(TypedDict):
-    """ParkingRemindersApplicationQueryGetResponseApplicationAuditComment"""
+    """`audit_comment`"""
 
     fields: NotRequired[list[ParkingRemindersApplicationQueryGetResponseApplicationAuditCommentFields]]
     recommendation: NotRequired[str]
@@ -379,7 +379,7 @@ class ParkingRemindersApplicationQueryGetResponseApplicationAuditComment(TypedDi
 
 
 class ParkingRemindersApplicationQueryGetResponseApplication(TypedDict):
-    """ParkingRemindersApplicationQueryGetResponseApplication"""
+    """`application`"""
 
     parking_lot_audit_no: NotRequired[str]
     """停车场进件审核单号"""
@@ -418,169 +418,23 @@ class ParkingRemindersApplicationsGetParams(TypedDict):
     limit: NotRequired[int]
     """条数"""
 
+ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRuleFixedIntervalRule = ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRuleFixedIntervalRule
 
-class ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRuleFixedIntervalRule(TypedDict):
-    """ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRuleFixedIntervalRule"""
+ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRuleDurationSegmentRule = ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRuleDurationSegmentRule
 
-    day_type: NotRequired[str]
-    """日期类型: DAY_TYPE_UNKNOWN, DAY_TYPE_WEEKDAY, DAY_TYPE_HOLIDAY, DAY_TYPE_ALL_DAY"""
-    start_time: NotRequired[str]
-    """时段开始时间"""
-    end_time: NotRequired[str]
-    """时段结束时间"""
-    vehicle_type: NotRequired[str]
-    """车辆类型: VEHICLE_TYPE_UNKNOWN, VEHICLE_TYPE_SMALL, VEHICLE_TYPE_LARGE, VEHICLE_TYPE_EXTRA_LARGE, VEHICLE_TYPE_ALL_TYPE"""
-    plate_type: NotRequired[str]
-    """车牌类型: PLATE_TYPE_UNKNOWN, PLATE_TYPE_TEMPORARY, PLATE_TYPE_MONTHLY, PLATE_TYPE_FREE, PLATE_TYPE_PREPAID, PLATE_TYPE_OTHERS"""
-    first_duration: NotRequired[int]
-    """首段收费时长"""
-    first_amount: NotRequired[int]
-    """首段收费金额 (fen)"""
-    interval_duration: NotRequired[int]
-    """间隔收费时长"""
-    interval_amount: NotRequired[int]
-    """间隔收费金额 (fen)"""
-    interval_max_amount: NotRequired[int]
-    """间隔时段收费封顶"""
-    max_fee_per_day: NotRequired[int]
-    """单日最大收款金额 (fen)"""
-    free_period_charging_mode: NotRequired[str]
-    """免费时段收取模式: FREE_PERIOD_CHARGING_UNKNOWN, FREE_PERIOD_CHARGING_ONCE_PER_ENTRY, FREE_PERIOD_CHARGING_ONCE_PER_24_HOURS, FREE_PERIOD_CHARGING_ONCE_PER_CALENDAR_DAY, FREE_PERIOD_CHARGING_CUMULATIVE_QUOTA_CALCULATION"""
-    free_period_calculation_mode: NotRequired[str]
-    """免费时段计算方式: FREE_PERIOD_CAL_UNKNOWN, FREE_PERIOD_CAL_CONCURRENT_START, FREE_PERIOD_CAL_SEQUENTIAL_START"""
-    is_green_vehicle_free_parking: NotRequired[bool]
-    """新能源是否免停"""
-    first_duration_mode: NotRequired[str]
-    """首段收费模式: FIRST_DURATION_MODE_UNKNOWN, FIRST_DURATION_MODE_ONLY_FIRST_DURATION, FIRST_DURATION_MODE_EVERY_FIRST_DURATION"""
+ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRulePreEntryRule = ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRulePreEntryRule
 
+ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRule = ParkingRemindersApplicationQueryGetResponseApplicationParkingLotChargingRule
 
-class ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRuleDurationSegmentRule(TypedDict):
-    """ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRuleDurationSegmentRule"""
+ParkingRemindersApplicationsGetResponseApplicationListParkingLot = ParkingRemindersApplicationQueryGetResponseApplicationParkingLot
 
-    day_type: NotRequired[str]
-    """日期类型: DAY_TYPE_UNKNOWN, DAY_TYPE_WEEKDAY, DAY_TYPE_HOLIDAY, DAY_TYPE_ALL_DAY"""
-    start_time: NotRequired[str]
-    """时段开始时间"""
-    end_time: NotRequired[str]
-    """时段结束时间"""
-    vehicle_type: NotRequired[str]
-    """车辆类型: VEHICLE_TYPE_UNKNOWN, VEHICLE_TYPE_SMALL, VEHICLE_TYPE_LARGE, VEHICLE_TYPE_EXTRA_LARGE, VEHICLE_TYPE_ALL_TYPE"""
-    plate_type: NotRequired[str]
-    """车牌类型: PLATE_TYPE_UNKNOWN, PLATE_TYPE_TEMPORARY, PLATE_TYPE_MONTHLY, PLATE_TYPE_FREE, PLATE_TYPE_PREPAID, PLATE_TYPE_OTHERS"""
-    charge_mode: NotRequired[str]
-    """收费模式: UNKNOWN, INTERVAL, ONE_TIME"""
-    duration_from: NotRequired[int]
-    """停车时长起始"""
-    duration_to: NotRequired[int]
-    """停车时长结束"""
-    fixed_amount: NotRequired[int]
-    """固定收费金额 (fen)"""
-    interval_min: NotRequired[int]
-    """间隔时段"""
-    interval_amount: NotRequired[int]
-    """间隔收费金额 (fen)"""
-    interval_max_amount: NotRequired[int]
-    """间隔时段收费封顶"""
-    max_fee_per_day: NotRequired[int]
-    """单日最大收款金额 (fen)"""
+ParkingRemindersApplicationsGetResponseApplicationListAuditCommentFields = ParkingRemindersApplicationQueryGetResponseApplicationAuditCommentFields
 
-
-class ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRulePreEntryRule(TypedDict):
-    """ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRulePreEntryRule"""
-
-    day_type: NotRequired[str]
-    """日期类型: DAY_TYPE_UNKNOWN, DAY_TYPE_WEEKDAY, DAY_TYPE_HOLIDAY, DAY_TYPE_ALL_DAY"""
-    start_time: NotRequired[str]
-    """时段开始时间"""
-    end_time: NotRequired[str]
-    """时段结束时间"""
-    vehicle_type: NotRequired[str]
-    """车辆类型: VEHICLE_TYPE_UNKNOWN, VEHICLE_TYPE_SMALL, VEHICLE_TYPE_LARGE, VEHICLE_TYPE_EXTRA_LARGE, VEHICLE_TYPE_ALL_TYPE"""
-    plate_type: NotRequired[str]
-    """车牌类型: PLATE_TYPE_UNKNOWN, PLATE_TYPE_TEMPORARY, PLATE_TYPE_MONTHLY, PLATE_TYPE_FREE, PLATE_TYPE_PREPAID, PLATE_TYPE_OTHERS"""
-    amount: NotRequired[int]
-    """收费金额 (fen)"""
-    max_fee_per_day: NotRequired[int]
-    """单日最大收款金额 (fen)"""
-
-
-class ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRule(TypedDict):
-    """ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRule"""
-
-    rule_type: NotRequired[str]
-    """收费规则类型: CHARGING_RULE_UNKNOWN, CHARGING_RULE_FIXED_INTERVAL, CHARGING_RULE_SEGMENT, CHARGING_RULE_PER_ENTRY"""
-    fee_limit_type: NotRequired[str]
-    """收费金额限制类型: FEE_LIMIT_UNKNOWN, FEE_LIMIT_AGGREGATE, FEE_LIMIT_SINGLE"""
-    daily_limit_type: NotRequired[str]
-    """计费周期类型: DAILY_LIMIT_UNKNOWN, DAILY_LIMIT_ROLLING_24H, DAILY_LIMIT_CALENDAR_DAY"""
-    time_rounding_type: NotRequired[str]
-    """不满一小时取整方式: TIME_ROUND_UNKNOWN, TIME_ROUND_DOWN, TIME_ROUND_UP"""
-    free_entry_duration: NotRequired[int]
-    """入场免费时间"""
-    free_exit_duration: NotRequired[int]
-    """出场免费时间"""
-    fixed_interval_rule: NotRequired[list[ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRuleFixedIntervalRule]]
-    duration_segment_rule: NotRequired[list[ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRuleDurationSegmentRule]]
-    pre_entry_rule: NotRequired[list[ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRulePreEntryRule]]
-    holiday_mode: NotRequired[str]
-    """节假日模式: HOLIDAY_MODE_UNKNOWN, HOLIDAY_MODE_LEGAL_MODY, HOLIDAY_MODE_CALENDAR_MODY, HOLIDAY_MODE_FINANCIAL_MODY"""
-    aggregate_limit_mode: NotRequired[str]
-    """累计限额模式: AGGREGATE_LIMIT_MODE_UNKNOWN, AGGREGATE_LIMIT_MODE_NORMAL, AGGREGATE_LIMIT_MODE_MIN"""
-    first_charge_time_mode: NotRequired[str]
-    """首次计费时间模式: FIRST_CHARGE_TIME_MODE_UNKNOWN, FIRST_CHARGE_TIME_MODE_ENTER, FIRST_CHARGE_TIME_MODE_AFTER_FREE"""
-
-
-class ParkingRemindersApplicationsGetResponseApplicationListParkingLot(TypedDict):
-    """ParkingRemindersApplicationsGetResponseApplicationListParkingLot"""
-
-    parking_lot_name: NotRequired[str]
-    """停车场名称"""
-    out_parking_lot_id: NotRequired[str]
-    """商户停车场ID"""
-    parking_lot_address: NotRequired[str]
-    """停车场地址"""
-    longitude: NotRequired[str]
-    """停车场经度"""
-    latitude: NotRequired[str]
-    """停车场纬度"""
-    parking_lot_type: NotRequired[str]
-    """停车场类型: PARKING_LOT_TYPE_UNKNOWN, PARKING_LOT_TYPE_BUSINESS_DISTRICT, PARKING_LOT_TYPE_OFFICE_BUILDING, PARKING_LOT_TYPE_TRANSPORTATION_HUB, PARKING_LOT_TYPE_RESIDENTIAL_AREA, PARKING_LOT_TYPE_PARK_AREA, PARKING_LOT_TYPE_OTHER_PUBLIC_FACILITY"""
-    phone_number: NotRequired[str]
-    """客服联系电话"""
-    parking_sign_url: NotRequired[str]
-    """收费告示牌url"""
-    notification_text_list: NotRequired[list[str]]
-    """停车场优惠文案"""
-    payment_mini_prog_appid: NotRequired[str]
-    """商家支付小程序appid"""
-    payment_path: NotRequired[str]
-    """商家支付路径"""
-    parking_order_mini_prog_appid: NotRequired[str]
-    """商家停车订单小程序appid"""
-    parking_order_path: NotRequired[str]
-    """商家停车订单路径"""
-    charging_rule: NotRequired[ParkingRemindersApplicationsGetResponseApplicationListParkingLotChargingRule]
-
-
-class ParkingRemindersApplicationsGetResponseApplicationListAuditCommentFields(TypedDict):
-    """ParkingRemindersApplicationsGetResponseApplicationListAuditCommentFields"""
-
-    field: NotRequired[str]
-    """字段名"""
-    comment: NotRequired[str]
-    """审核意见"""
-
-
-class ParkingRemindersApplicationsGetResponseApplicationListAuditComment(TypedDict):
-    """ParkingRemindersApplicationsGetResponseApplicationListAuditComment"""
-
-    fields: NotRequired[list[ParkingRemindersApplicationsGetResponseApplicationListAuditCommentFields]]
-    recommendation: NotRequired[str]
-    """改进建议"""
+ParkingRemindersApplicationsGetResponseApplicationListAuditComment = ParkingRemindersApplicationQueryGetResponseApplicationAuditComment
 
 
 class ParkingRemindersApplicationsGetResponseApplicationList(TypedDict):
-    """ParkingRemindersApplicationsGetResponseApplicationList"""
+    """`application_list`"""
 
     parking_lot_audit_no: NotRequired[str]
     """停车场进件审核单号"""

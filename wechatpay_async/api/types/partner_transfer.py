@@ -209,16 +209,7 @@ class PartnerTransferBatchesOutBatchNoByOutBatchNoGetParams(TypedDict):
     detail_status: NotRequired[Literal["ALL", "SUCCESS", "FAIL", "REFUND"]]
     """明细状态"""
 
-
-class PartnerTransferBatchesOutBatchNoByOutBatchNoGetResponseTransferDetailList(TypedDict):
-    """转账明细单列表"""
-
-    detail_id: str
-    """微信支付明细单号"""
-    out_detail_no: str
-    """商家明细单号"""
-    detail_status: str
-    """明细状态"""
+PartnerTransferBatchesOutBatchNoByOutBatchNoGetResponseTransferDetailList = PartnerTransferBatchesBatchIdByBatchIdGetResponseTransferDetailList
 
 
 class PartnerTransferBatchesOutBatchNoByOutBatchNoGetResponse(TypedDict):

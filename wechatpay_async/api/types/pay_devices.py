@@ -164,30 +164,11 @@ class PayDevicesPrintersByDeviceIdPrintOrdersPostBody(TypedDict):
     table_list: NotRequired[list[PayDevicesPrintersByDeviceIdPrintOrdersPostBodyTableList]]
     """表格变量列表"""
 
+PayDevicesPrintersByDeviceIdPrintOrdersByPrintOrderNoGetResponseVariableList = PayDevicesPrintersByDeviceIdPrintOrdersPostBodyVariableList
 
-class PayDevicesPrintersByDeviceIdPrintOrdersByPrintOrderNoGetResponseVariableList(TypedDict):
-    """变量列表"""
+PayDevicesPrintersByDeviceIdPrintOrdersByPrintOrderNoGetResponseTableListRowList = PayDevicesPrintersByDeviceIdPrintOrdersPostBodyTableListRowList
 
-    key: NotRequired[str]
-    """Key字段"""
-    value: NotRequired[str]
-    """Value值字段"""
-
-
-class PayDevicesPrintersByDeviceIdPrintOrdersByPrintOrderNoGetResponseTableListRowList(TypedDict):
-    """Value值列表"""
-
-    cell_list: NotRequired[list[str]]
-    """值列表"""
-
-
-class PayDevicesPrintersByDeviceIdPrintOrdersByPrintOrderNoGetResponseTableList(TypedDict):
-    """表格变量列表"""
-
-    key: NotRequired[str]
-    """Key字段"""
-    row_list: NotRequired[list[PayDevicesPrintersByDeviceIdPrintOrdersByPrintOrderNoGetResponseTableListRowList]]
-    """Value值列表"""
+PayDevicesPrintersByDeviceIdPrintOrdersByPrintOrderNoGetResponseTableList = PayDevicesPrintersByDeviceIdPrintOrdersPostBodyTableList
 
 
 class PayDevicesPrintersByDeviceIdPrintOrdersByPrintOrderNoGetResponse(TypedDict):

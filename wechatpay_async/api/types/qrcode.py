@@ -92,33 +92,13 @@ class QrcodeTransactionsPostBody(TypedDict):
     metro_info: NotRequired[QrcodeTransactionsPostBodyMetroInfo]
     """地铁场景信息"""
 
+QrcodeTransactionsPostResponseBusInfo = QrcodeTransactionsPostBodyBusInfo
 
-class QrcodeTransactionsPostResponseBusInfo(TypedDict):
-    """公交场景信息"""
-
-    start_time: NotRequired[str]
-    """用户乘车时间 (RFC 3339)"""
-    line_name: NotRequired[str]
-    """乘车路线"""
-    plate_number: NotRequired[str]
-    """车牌号"""
-
-
-class QrcodeTransactionsPostResponseMetroInfo(TypedDict):
-    """地铁场景信息"""
-
-    start_time: NotRequired[str]
-    """用户乘车时间 (RFC 3339)"""
-    end_time: NotRequired[str]
-    """用户下车时间 (RFC 3339)"""
-    start_station: NotRequired[str]
-    """乘车起始站"""
-    end_station: NotRequired[str]
-    """乘车终点站"""
+QrcodeTransactionsPostResponseMetroInfo = QrcodeTransactionsPostBodyMetroInfo
 
 
 class QrcodeTransactionsPostResponsePromotionDetail(TypedDict):
-    """优惠信息"""
+    """`promotion_detail`"""
 
     coupon_id: NotRequired[str]
     """券ID"""
@@ -197,54 +177,11 @@ class QrcodeTransactionsOutTradeNoByOutTradeNoGetParams(TypedDict):
     sub_mchid: NotRequired[str]
     """微信支付分配的子商户号"""
 
+QrcodeTransactionsOutTradeNoByOutTradeNoGetResponseBusInfo = QrcodeTransactionsPostBodyBusInfo
 
-class QrcodeTransactionsOutTradeNoByOutTradeNoGetResponseBusInfo(TypedDict):
-    """公交场景信息"""
+QrcodeTransactionsOutTradeNoByOutTradeNoGetResponseMetroInfo = QrcodeTransactionsPostBodyMetroInfo
 
-    start_time: NotRequired[str]
-    """用户乘车时间 (RFC 3339)"""
-    line_name: NotRequired[str]
-    """乘车路线"""
-    plate_number: NotRequired[str]
-    """车牌号"""
-
-
-class QrcodeTransactionsOutTradeNoByOutTradeNoGetResponseMetroInfo(TypedDict):
-    """地铁场景信息"""
-
-    start_time: NotRequired[str]
-    """用户乘车时间 (RFC 3339)"""
-    end_time: NotRequired[str]
-    """用户下车时间 (RFC 3339)"""
-    start_station: NotRequired[str]
-    """乘车起始站"""
-    end_station: NotRequired[str]
-    """乘车终点站"""
-
-
-class QrcodeTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail(TypedDict):
-    """优惠信息"""
-
-    coupon_id: NotRequired[str]
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """优惠类型: CASH, NOCASH"""
-    stock_id: NotRequired[str]
-    """活动ID"""
-    amount: NotRequired[int]
-    """优惠券面额"""
-    wechatpay_contribute: NotRequired[int]
-    """微信出资"""
-    merchant_contribute: NotRequired[int]
-    """商户出资"""
-    other_contribute: NotRequired[int]
-    """其他出资"""
-    currency: NotRequired[str]
-    """优惠币种"""
+QrcodeTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail = QrcodeTransactionsPostResponsePromotionDetail
 
 
 class QrcodeTransactionsOutTradeNoByOutTradeNoGetResponse(TypedDict):

@@ -91,14 +91,7 @@ class RateActivityApplicationsIdByApplicationIdGetResponse(TypedDict):
     pass_time: NotRequired[str]
     """活动审核通过时间 (RFC 3339)"""
 
-
-class RateActivityApplicationsIdByApplicationIdPatchBodyActivityDetailModificationActivityApplyInformation(TypedDict):
-    """活动报名材料"""
-
-    apply_material_id: NotRequired[str]
-    """材料ID"""
-    apply_material_information: NotRequired[list[str]]
-    """材料内容"""
+RateActivityApplicationsIdByApplicationIdPatchBodyActivityDetailModificationActivityApplyInformation = RateActivityApplicationsPostBodyActivityDetailActivityApplyInformation
 
 
 class RateActivityApplicationsIdByApplicationIdPatchBodyActivityDetailModification(TypedDict):
@@ -109,14 +102,7 @@ class RateActivityApplicationsIdByApplicationIdPatchBodyActivityDetailModificati
     activity_apply_information: NotRequired[list[RateActivityApplicationsIdByApplicationIdPatchBodyActivityDetailModificationActivityApplyInformation]]
     """活动报名材料"""
 
-
-class RateActivityApplicationsIdByApplicationIdPatchBodyAdditionalInformation(TypedDict):
-    """补充信息"""
-
-    additional_message: NotRequired[str]
-    """补充说明"""
-    additional_material: NotRequired[list[str]]
-    """补充材料"""
+RateActivityApplicationsIdByApplicationIdPatchBodyAdditionalInformation = RateActivityApplicationsPostBodyAdditionalInformation
 
 
 class RateActivityApplicationsIdByApplicationIdPatchBody(TypedDict):

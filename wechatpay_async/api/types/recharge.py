@@ -69,14 +69,7 @@ class RechargeBankTransferRechargesApplyPostResponse(TypedDict):
     transfer_in_account: RechargeBankTransferRechargesApplyPostResponseTransferInAccount
     """银行账户"""
 
-
-class RechargeBankTransferRechargesOutRechargeNoByOutRechargeNoGetResponseRechargeAmount(TypedDict):
-    """充值金额"""
-
-    amount: NotRequired[int]
-    """总金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
+RechargeBankTransferRechargesOutRechargeNoByOutRechargeNoGetResponseRechargeAmount = RechargeBankTransferRechargesApplyPostBodyRechargeAmount
 
 
 class RechargeBankTransferRechargesOutRechargeNoByOutRechargeNoGetResponseBankTransferInfo(TypedDict):

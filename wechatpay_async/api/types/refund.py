@@ -95,14 +95,7 @@ class RefundDomesticRefundsPostBody(TypedDict):
     goods_detail: NotRequired[list[RefundDomesticRefundsPostBodyGoodsDetail]]
     """退款商品"""
 
-
-class RefundDomesticRefundsPostResponseAmountFrom(TypedDict):
-    """退款出资账户及金额"""
-
-    account: str
-    """出资账户类型"""
-    amount: int
-    """出资金额 (fen)"""
+RefundDomesticRefundsPostResponseAmountFrom = RefundDomesticRefundsPostBodyAmountFrom
 
 # 金额信息
 RefundDomesticRefundsPostResponseAmount = TypedDict(
@@ -191,65 +184,13 @@ class RefundDomesticRefundsByOutRefundNoGetParams(TypedDict):
     sub_mchid: NotRequired[str]
     """子商户号"""
 
+RefundDomesticRefundsByOutRefundNoGetResponseAmountFrom = RefundDomesticRefundsPostBodyAmountFrom
 
-class RefundDomesticRefundsByOutRefundNoGetResponseAmountFrom(TypedDict):
-    """退款出资账户及金额"""
+RefundDomesticRefundsByOutRefundNoGetResponseAmount = RefundDomesticRefundsPostResponseAmount
 
-    account: str
-    """出资账户类型"""
-    amount: int
-    """出资金额 (fen)"""
+RefundDomesticRefundsByOutRefundNoGetResponsePromotionDetailGoodsDetail = RefundDomesticRefundsPostResponsePromotionDetailGoodsDetail
 
-# 金额信息
-RefundDomesticRefundsByOutRefundNoGetResponseAmount = TypedDict(
-    "RefundDomesticRefundsByOutRefundNoGetResponseAmount",
-    {
-        "total": int,  # 订单金额 (fen)
-        "refund": int,  # 退款金额 (fen)
-        "from": NotRequired[list[RefundDomesticRefundsByOutRefundNoGetResponseAmountFrom]],  # 退款出资账户及金额
-        "payer_total": int,  # 用户支付金额 (fen)
-        "payer_refund": int,  # 用户退款金额 (fen)
-        "settlement_refund": int,  # 应结退款金额 (fen)
-        "settlement_total": int,  # 应结订单金额 (fen)
-        "discount_refund": int,  # 优惠退款金额 (fen)
-        "currency": str,  # 退款币种
-        "refund_fee": NotRequired[int],  # 手续费退款金额 (fen)
-    },
-)
-
-
-class RefundDomesticRefundsByOutRefundNoGetResponsePromotionDetailGoodsDetail(TypedDict):
-    """商品列表"""
-
-    merchant_goods_id: str
-    """商户侧商品编码"""
-    wechatpay_goods_id: NotRequired[str]
-    """微信侧商品编码"""
-    goods_name: NotRequired[str]
-    """商品名称"""
-    unit_price: int
-    """商品单价 (fen)"""
-    refund_amount: int
-    """商品退款金额 (fen)"""
-    refund_quantity: int
-    """商品退货数量"""
-
-
-class RefundDomesticRefundsByOutRefundNoGetResponsePromotionDetail(TypedDict):
-    """优惠退款信息"""
-
-    promotion_id: str
-    """券ID"""
-    scope: str
-    """优惠范围"""
-    type: str
-    """优惠类型"""
-    amount: int
-    """优惠券面额"""
-    refund_amount: int
-    """优惠退款金额 (fen)"""
-    goods_detail: NotRequired[list[RefundDomesticRefundsByOutRefundNoGetResponsePromotionDetailGoodsDetail]]
-    """商品列表"""
+RefundDomesticRefundsByOutRefundNoGetResponsePromotionDetail = RefundDomesticRefundsPostResponsePromotionDetail
 
 
 class RefundDomesticRefundsByOutRefundNoGetResponse(TypedDict):
@@ -297,65 +238,13 @@ class RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostBody(TypedDict):
     real_name: NotRequired[str]
     """收款用户姓名 (sensitive: encrypted by the client)"""
 
+RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponseAmountFrom = RefundDomesticRefundsPostBodyAmountFrom
 
-class RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponseAmountFrom(TypedDict):
-    """退款出资账户及金额"""
+RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponseAmount = RefundDomesticRefundsPostResponseAmount
 
-    account: str
-    """出资账户类型"""
-    amount: int
-    """出资金额 (fen)"""
+RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponsePromotionDetailGoodsDetail = RefundDomesticRefundsPostResponsePromotionDetailGoodsDetail
 
-# 金额信息
-RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponseAmount = TypedDict(
-    "RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponseAmount",
-    {
-        "total": int,  # 订单金额 (fen)
-        "refund": int,  # 退款金额 (fen)
-        "from": NotRequired[list[RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponseAmountFrom]],  # 退款出资账户及金额
-        "payer_total": int,  # 用户支付金额 (fen)
-        "payer_refund": int,  # 用户退款金额 (fen)
-        "settlement_refund": int,  # 应结退款金额 (fen)
-        "settlement_total": int,  # 应结订单金额 (fen)
-        "discount_refund": int,  # 优惠退款金额 (fen)
-        "currency": str,  # 退款币种
-        "refund_fee": NotRequired[int],  # 手续费退款金额 (fen)
-    },
-)
-
-
-class RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponsePromotionDetailGoodsDetail(TypedDict):
-    """商品列表"""
-
-    merchant_goods_id: str
-    """商户侧商品编码"""
-    wechatpay_goods_id: NotRequired[str]
-    """微信侧商品编码"""
-    goods_name: NotRequired[str]
-    """商品名称"""
-    unit_price: int
-    """商品单价 (fen)"""
-    refund_amount: int
-    """商品退款金额 (fen)"""
-    refund_quantity: int
-    """商品退货数量"""
-
-
-class RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponsePromotionDetail(TypedDict):
-    """优惠退款信息"""
-
-    promotion_id: str
-    """券ID"""
-    scope: str
-    """优惠范围"""
-    type: str
-    """优惠类型"""
-    amount: int
-    """优惠券面额"""
-    refund_amount: int
-    """优惠退款金额 (fen)"""
-    goods_detail: NotRequired[list[RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponsePromotionDetailGoodsDetail]]
-    """商品列表"""
+RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponsePromotionDetail = RefundDomesticRefundsPostResponsePromotionDetail
 
 
 class RefundDomesticRefundsByRefundIdApplyAbnormalRefundPostResponse(TypedDict):

@@ -198,14 +198,7 @@ class RefundsPostBody(TypedDict):
     notify_url: NotRequired[str]
     """退款通知地址"""
 
-
-class RefundsPostResponseAmountExchangeRate(TypedDict):
-    """汇率"""
-
-    type: NotRequired[str]
-    """汇率类型: SETTLEMENT_RATE"""
-    rate: NotRequired[int]
-    """汇率值"""
+RefundsPostResponseAmountExchangeRate = RefundsGetResponseDataAmountExchangeRate
 
 
 class RefundsPostResponseAmount(TypedDict):
@@ -222,22 +215,7 @@ class RefundsPostResponseAmount(TypedDict):
     exchange_rate: RefundsPostResponseAmountExchangeRate
     """汇率"""
 
-
-class RefundsPostResponseDetail(TypedDict):
-    """优惠退款详情"""
-
-    promotion_id: str
-    """券ID"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: NotRequired[int]
-    """优惠券面额"""
-    refund_amount: NotRequired[int]
-    """优惠券退款额"""
-    currency: str
-    """货币类型"""
+RefundsPostResponseDetail = RefundsGetResponseDataRefundDetail
 
 
 class RefundsPostResponse(TypedDict):
@@ -265,46 +243,11 @@ class RefundsIdByRefundIdGetParams(TypedDict):
     sp_mchid: NotRequired[str]
     """机构商户号"""
 
+RefundsIdByRefundIdGetResponseAmountExchangeRate = RefundsGetResponseDataAmountExchangeRate
 
-class RefundsIdByRefundIdGetResponseAmountExchangeRate(TypedDict):
-    """汇率"""
+RefundsIdByRefundIdGetResponseAmount = RefundsGetResponseDataAmount
 
-    type: NotRequired[str]
-    """汇率类型: SETTLEMENT_RATE"""
-    rate: NotRequired[int]
-    """汇率值"""
-
-
-class RefundsIdByRefundIdGetResponseAmount(TypedDict):
-    """退款金额"""
-
-    refund: int
-    """退款金额 (the currency's minor unit)"""
-    currency: NotRequired[str]
-    """货币类型"""
-    payer_refund: int
-    """用户退款金额 (the currency's minor unit)"""
-    payer_currency: str
-    """支付币种"""
-    exchange_rate: RefundsIdByRefundIdGetResponseAmountExchangeRate
-    """汇率"""
-
-
-class RefundsIdByRefundIdGetResponseDetail(TypedDict):
-    """优惠退款详情"""
-
-    promotion_id: str
-    """券ID"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: NotRequired[int]
-    """优惠券面额"""
-    refund_amount: NotRequired[int]
-    """优惠券退款额"""
-    currency: str
-    """货币类型"""
+RefundsIdByRefundIdGetResponseDetail = RefundsGetResponseDataRefundDetail
 
 
 class RefundsIdByRefundIdGetResponse(TypedDict):
@@ -346,46 +289,11 @@ class RefundsOutRefundNoByOutRefundNoGetParams(TypedDict):
     sp_mchid: NotRequired[str]
     """机构商户号"""
 
+RefundsOutRefundNoByOutRefundNoGetResponseAmountExchangeRate = RefundsGetResponseDataAmountExchangeRate
 
-class RefundsOutRefundNoByOutRefundNoGetResponseAmountExchangeRate(TypedDict):
-    """汇率"""
+RefundsOutRefundNoByOutRefundNoGetResponseAmount = RefundsGetResponseDataAmount
 
-    type: NotRequired[str]
-    """汇率类型: SETTLEMENT_RATE"""
-    rate: NotRequired[int]
-    """汇率值"""
-
-
-class RefundsOutRefundNoByOutRefundNoGetResponseAmount(TypedDict):
-    """退款金额"""
-
-    refund: int
-    """退款金额 (the currency's minor unit)"""
-    currency: NotRequired[str]
-    """货币类型"""
-    payer_refund: int
-    """用户退款金额 (the currency's minor unit)"""
-    payer_currency: str
-    """支付币种"""
-    exchange_rate: RefundsOutRefundNoByOutRefundNoGetResponseAmountExchangeRate
-    """汇率"""
-
-
-class RefundsOutRefundNoByOutRefundNoGetResponseDetail(TypedDict):
-    """优惠退款详情"""
-
-    promotion_id: str
-    """券ID"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: NotRequired[int]
-    """优惠券面额"""
-    refund_amount: NotRequired[int]
-    """优惠券退款额"""
-    currency: str
-    """货币类型"""
+RefundsOutRefundNoByOutRefundNoGetResponseDetail = RefundsGetResponseDataRefundDetail
 
 
 class RefundsOutRefundNoByOutRefundNoGetResponse(TypedDict):

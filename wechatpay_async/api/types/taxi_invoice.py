@@ -269,27 +269,9 @@ class TaxiInvoiceDriverUpdateDriverPostBody(TypedDict):
     region_id: int
     """行政区划ID"""
 
+TaxiInvoiceDriverUpdateDriverPostResponseDriverPhotoPhotoDigest = TaxiInvoiceDriverUpdateDriverPostBodyDriverPhotoPhotoDigest
 
-class TaxiInvoiceDriverUpdateDriverPostResponseDriverPhotoPhotoDigest(TypedDict):
-    """司机头像摘要"""
-
-    hash_type: NotRequired[str]
-    """哈希类型"""
-    hash_value: NotRequired[str]
-    """哈希值"""
-
-
-class TaxiInvoiceDriverUpdateDriverPostResponseDriverPhoto(TypedDict):
-    """司机头像"""
-
-    photo_type: NotRequired[str]
-    """照片类型"""
-    photo_digest: NotRequired[TaxiInvoiceDriverUpdateDriverPostResponseDriverPhotoPhotoDigest]
-    """司机头像摘要"""
-    photo_url: NotRequired[str]
-    """头像url"""
-    photo_icon: NotRequired[str]
-    """头像icon"""
+TaxiInvoiceDriverUpdateDriverPostResponseDriverPhoto = TaxiInvoiceDriverUpdateDriverPostBodyDriverPhoto
 
 
 class TaxiInvoiceDriverUpdateDriverPostResponse(TypedDict):

@@ -350,77 +350,17 @@ class TransactionsIdByTransactionIdReversePostBody(TypedDict):
     sub_mchid: str
     """子商户号"""
 
+TransactionsJsapiPostBodyPayer = TransactionsAppPostBodyPayer
 
-class TransactionsJsapiPostBodyPayer(TypedDict):
-    """支付者"""
+TransactionsJsapiPostBodyAmount = TransactionsAppPostBodyAmount
 
-    openid: NotRequired[str]
-    """用户标识"""
-    sp_openid: NotRequired[str]
-    """用户标识"""
-    sub_openid: NotRequired[str]
-    """用户标识"""
+TransactionsJsapiPostBodySceneInfoStoreInfo = TransactionsAppPostBodySceneInfoStoreInfo
 
+TransactionsJsapiPostBodySceneInfo = TransactionsAppPostBodySceneInfo
 
-class TransactionsJsapiPostBodyAmount(TypedDict):
-    """订单金额"""
+TransactionsJsapiPostBodyDetailGoodsDetail = TransactionsAppPostBodyDetailGoodsDetail
 
-    total: int
-    """总金额 (the currency's minor unit)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class TransactionsJsapiPostBodySceneInfoStoreInfo(TypedDict):
-    """商户门店信息"""
-
-    id: NotRequired[str]
-    """编号"""
-    name: str
-    """名称"""
-    address: str
-    """详细地址"""
-
-
-class TransactionsJsapiPostBodySceneInfo(TypedDict):
-    """场景信息"""
-
-    device_id: NotRequired[str]
-    """商户端设备号"""
-    device_ip: NotRequired[str]
-    """商户端设备IP"""
-    payer_client_ip: NotRequired[str]
-    """用户终端IP"""
-    operator_id: NotRequired[str]
-    """操作员ID"""
-    store_info: NotRequired[TransactionsJsapiPostBodySceneInfoStoreInfo]
-    """商户门店信息"""
-
-
-class TransactionsJsapiPostBodyDetailGoodsDetail(TypedDict):
-    """单品列表"""
-
-    goods_id: str
-    """商品编码"""
-    wxpay_goods_id: NotRequired[str]
-    """微信侧商品编码"""
-    goods_name: NotRequired[str]
-    """商品名称"""
-    quantity: int
-    """商品数量"""
-    price: int
-    """商品单价 (the currency's minor unit)"""
-
-
-class TransactionsJsapiPostBodyDetail(TypedDict):
-    """优惠功能"""
-
-    cost_price: NotRequired[int]
-    """订单原价 (the currency's minor unit)"""
-    receipt_id: NotRequired[str]
-    """商品小票ID"""
-    goods_detail: NotRequired[list[TransactionsJsapiPostBodyDetailGoodsDetail]]
-    """单品列表"""
+TransactionsJsapiPostBodyDetail = TransactionsAppPostBodyDetail
 
 
 class TransactionsJsapiPostBody(TypedDict):
@@ -481,66 +421,15 @@ class TransactionsMicropayPostBodyPayer(TypedDict):
     auth_code: str
     """授权码"""
 
+TransactionsMicropayPostBodyAmount = TransactionsAppPostBodyAmount
 
-class TransactionsMicropayPostBodyAmount(TypedDict):
-    """订单金额"""
+TransactionsMicropayPostBodySceneInfoStoreInfo = TransactionsAppPostBodySceneInfoStoreInfo
 
-    total: int
-    """总金额 (the currency's minor unit)"""
-    currency: NotRequired[str]
-    """货币类型"""
+TransactionsMicropayPostBodySceneInfo = TransactionsAppPostBodySceneInfo
 
+TransactionsMicropayPostBodyDetailGoodsDetail = TransactionsAppPostBodyDetailGoodsDetail
 
-class TransactionsMicropayPostBodySceneInfoStoreInfo(TypedDict):
-    """商户门店信息"""
-
-    id: NotRequired[str]
-    """编号"""
-    name: str
-    """名称"""
-    address: str
-    """详细地址"""
-
-
-class TransactionsMicropayPostBodySceneInfo(TypedDict):
-    """场景信息"""
-
-    device_id: NotRequired[str]
-    """商户端设备号"""
-    device_ip: NotRequired[str]
-    """商户端设备IP"""
-    payer_client_ip: NotRequired[str]
-    """用户终端IP"""
-    operator_id: NotRequired[str]
-    """操作员ID"""
-    store_info: NotRequired[TransactionsMicropayPostBodySceneInfoStoreInfo]
-    """商户门店信息"""
-
-
-class TransactionsMicropayPostBodyDetailGoodsDetail(TypedDict):
-    """单品列表"""
-
-    goods_id: str
-    """商品编码"""
-    wxpay_goods_id: NotRequired[str]
-    """微信侧商品编码"""
-    goods_name: NotRequired[str]
-    """商品名称"""
-    quantity: int
-    """商品数量"""
-    price: int
-    """商品单价 (the currency's minor unit)"""
-
-
-class TransactionsMicropayPostBodyDetail(TypedDict):
-    """优惠功能"""
-
-    cost_price: NotRequired[int]
-    """订单原价 (the currency's minor unit)"""
-    receipt_id: NotRequired[str]
-    """商品小票ID"""
-    goods_detail: NotRequired[list[TransactionsMicropayPostBodyDetailGoodsDetail]]
-    """单品列表"""
+TransactionsMicropayPostBodyDetail = TransactionsAppPostBodyDetail
 
 
 class TransactionsMicropayPostBody(TypedDict):
@@ -581,16 +470,7 @@ class TransactionsMicropayPostBody(TypedDict):
     detail: NotRequired[list[TransactionsMicropayPostBodyDetail]]
     """优惠功能"""
 
-
-class TransactionsMicropayPostResponsePayer(TypedDict):
-    """支付者"""
-
-    openid: NotRequired[str]
-    """用户标识"""
-    sp_openid: NotRequired[str]
-    """用户标识"""
-    sub_openid: NotRequired[str]
-    """用户标识"""
+TransactionsMicropayPostResponsePayer = TransactionsAppPostBodyPayer
 
 
 class TransactionsMicropayPostResponseAmountExchangeRate(TypedDict):
@@ -695,36 +575,11 @@ class TransactionsMicropayPostResponse(TypedDict):
     detail: NotRequired[list[TransactionsMicropayPostResponseDetail]]
     """优惠功能"""
 
+TransactionsMwebPostBodyPayer = TransactionsAppPostBodyPayer
 
-class TransactionsMwebPostBodyPayer(TypedDict):
-    """支付者"""
+TransactionsMwebPostBodyAmount = TransactionsAppPostBodyAmount
 
-    openid: NotRequired[str]
-    """用户标识"""
-    sp_openid: NotRequired[str]
-    """用户标识"""
-    sub_openid: NotRequired[str]
-    """用户标识"""
-
-
-class TransactionsMwebPostBodyAmount(TypedDict):
-    """订单金额"""
-
-    total: int
-    """总金额 (the currency's minor unit)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class TransactionsMwebPostBodySceneInfoStoreInfo(TypedDict):
-    """商户门店信息"""
-
-    id: NotRequired[str]
-    """编号"""
-    name: str
-    """名称"""
-    address: str
-    """详细地址"""
+TransactionsMwebPostBodySceneInfoStoreInfo = TransactionsAppPostBodySceneInfoStoreInfo
 
 
 class TransactionsMwebPostBodySceneInfo(TypedDict):
@@ -741,31 +596,9 @@ class TransactionsMwebPostBodySceneInfo(TypedDict):
     store_info: TransactionsMwebPostBodySceneInfoStoreInfo
     """商户门店信息"""
 
+TransactionsMwebPostBodyDetailGoodsDetail = TransactionsAppPostBodyDetailGoodsDetail
 
-class TransactionsMwebPostBodyDetailGoodsDetail(TypedDict):
-    """单品列表"""
-
-    goods_id: str
-    """商品编码"""
-    wxpay_goods_id: NotRequired[str]
-    """微信侧商品编码"""
-    goods_name: NotRequired[str]
-    """商品名称"""
-    quantity: int
-    """商品数量"""
-    price: int
-    """商品单价 (the currency's minor unit)"""
-
-
-class TransactionsMwebPostBodyDetail(TypedDict):
-    """优惠功能"""
-
-    cost_price: NotRequired[int]
-    """订单原价 (the currency's minor unit)"""
-    receipt_id: NotRequired[str]
-    """商品小票ID"""
-    goods_detail: NotRequired[list[TransactionsMwebPostBodyDetailGoodsDetail]]
-    """单品列表"""
+TransactionsMwebPostBodyDetail = TransactionsAppPostBodyDetail
 
 
 class TransactionsMwebPostBody(TypedDict):
@@ -819,77 +652,17 @@ class TransactionsMwebPostResponse(TypedDict):
     mweb_url: str
     """支付跳转链接"""
 
+TransactionsNativePostBodyPayer = TransactionsAppPostBodyPayer
 
-class TransactionsNativePostBodyPayer(TypedDict):
-    """支付者"""
+TransactionsNativePostBodyAmount = TransactionsAppPostBodyAmount
 
-    openid: NotRequired[str]
-    """用户标识"""
-    sp_openid: NotRequired[str]
-    """用户标识"""
-    sub_openid: NotRequired[str]
-    """用户标识"""
+TransactionsNativePostBodySceneInfoStoreInfo = TransactionsAppPostBodySceneInfoStoreInfo
 
+TransactionsNativePostBodySceneInfo = TransactionsAppPostBodySceneInfo
 
-class TransactionsNativePostBodyAmount(TypedDict):
-    """订单金额"""
+TransactionsNativePostBodyDetailGoodsDetail = TransactionsAppPostBodyDetailGoodsDetail
 
-    total: int
-    """总金额 (the currency's minor unit)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class TransactionsNativePostBodySceneInfoStoreInfo(TypedDict):
-    """商户门店信息"""
-
-    id: NotRequired[str]
-    """编号"""
-    name: str
-    """名称"""
-    address: str
-    """详细地址"""
-
-
-class TransactionsNativePostBodySceneInfo(TypedDict):
-    """场景信息"""
-
-    device_id: NotRequired[str]
-    """商户端设备号"""
-    device_ip: NotRequired[str]
-    """商户端设备IP"""
-    payer_client_ip: NotRequired[str]
-    """用户终端IP"""
-    operator_id: NotRequired[str]
-    """操作员ID"""
-    store_info: NotRequired[TransactionsNativePostBodySceneInfoStoreInfo]
-    """商户门店信息"""
-
-
-class TransactionsNativePostBodyDetailGoodsDetail(TypedDict):
-    """单品列表"""
-
-    goods_id: str
-    """商品编码"""
-    wxpay_goods_id: NotRequired[str]
-    """微信侧商品编码"""
-    goods_name: NotRequired[str]
-    """商品名称"""
-    quantity: int
-    """商品数量"""
-    price: int
-    """商品单价 (the currency's minor unit)"""
-
-
-class TransactionsNativePostBodyDetail(TypedDict):
-    """优惠功能"""
-
-    cost_price: NotRequired[int]
-    """订单原价 (the currency's minor unit)"""
-    receipt_id: NotRequired[str]
-    """商品小票ID"""
-    goods_detail: NotRequired[list[TransactionsNativePostBodyDetailGoodsDetail]]
-    """单品列表"""
+TransactionsNativePostBodyDetail = TransactionsAppPostBodyDetail
 
 
 class TransactionsNativePostBody(TypedDict):
@@ -954,82 +727,15 @@ class TransactionsOutTradeNoByOutTradeNoGetParams(TypedDict):
     sp_mchid: str
     """机构商户号"""
 
+TransactionsOutTradeNoByOutTradeNoGetResponsePayer = TransactionsIdByTransactionIdGetResponsePayer
 
-class TransactionsOutTradeNoByOutTradeNoGetResponsePayer(TypedDict):
-    """支付者"""
+TransactionsOutTradeNoByOutTradeNoGetResponseAmountExchangeRate = TransactionsIdByTransactionIdGetResponseAmountExchangeRate
 
-    openid: NotRequired[str]
-    """用户标识"""
-    sp_openid: NotRequired[str]
-    """机构用户标识"""
-    sub_openid: NotRequired[str]
-    """子商户用户标识"""
+TransactionsOutTradeNoByOutTradeNoGetResponseAmount = TransactionsIdByTransactionIdGetResponseAmount
 
+TransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetailGoodsDetail = TransactionsIdByTransactionIdGetResponsePromotionDetailGoodsDetail
 
-class TransactionsOutTradeNoByOutTradeNoGetResponseAmountExchangeRate(TypedDict):
-    """汇率信息"""
-
-    type: NotRequired[str]
-    """汇率类型: SETTLEMENT_RATE"""
-    rate: NotRequired[int]
-    """汇率值"""
-
-
-class TransactionsOutTradeNoByOutTradeNoGetResponseAmount(TypedDict):
-    """订单金额"""
-
-    total: int
-    """订单金额 (the currency's minor unit)"""
-    payer_total: int
-    """用户支付金额 (the currency's minor unit)"""
-    currency: str
-    """订单标价币种"""
-    payer_currency: str
-    """用户支付币种"""
-    exchange_rate: NotRequired[TransactionsOutTradeNoByOutTradeNoGetResponseAmountExchangeRate]
-    """汇率信息"""
-
-
-class TransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetailGoodsDetail(TypedDict):
-    """单品列表"""
-
-    goods_id: str
-    """商品编码"""
-    goods_remark: NotRequired[str]
-    """商品备注"""
-    discount_amount: int
-    """商品优惠金额 (the currency's minor unit)"""
-    quantity: int
-    """商品数量"""
-    price: int
-    """商品价格"""
-
-
-class TransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail(TypedDict):
-    """优惠功能"""
-
-    promotion_id: str
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: int
-    """优惠券面额"""
-    currency: str
-    """优惠币种"""
-    activity_id: NotRequired[str]
-    """活动ID"""
-    wxpay_contribute_amount: NotRequired[int]
-    """微信出资"""
-    merchant_contribute_amount: NotRequired[int]
-    """商户出资"""
-    other_contribute_amount: NotRequired[int]
-    """其他出资"""
-    goods_detail: NotRequired[list[TransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetailGoodsDetail]]
-    """单品列表"""
+TransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail = TransactionsIdByTransactionIdGetResponsePromotionDetail
 
 
 class TransactionsOutTradeNoByOutTradeNoGetResponse(TypedDict):

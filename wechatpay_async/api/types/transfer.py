@@ -203,57 +203,9 @@ class TransferBatchesOutBatchNoByOutBatchNoGetParams(TypedDict):
     detail_status: NotRequired[str]
     """明细状态"""
 
+TransferBatchesOutBatchNoByOutBatchNoGetResponseTransferBatch = TransferBatchesBatchIdByBatchIdGetResponseTransferBatch
 
-class TransferBatchesOutBatchNoByOutBatchNoGetResponseTransferBatch(TypedDict):
-    """转账批次单"""
-
-    mchid: str
-    """商户号"""
-    out_batch_no: str
-    """商家批次单号"""
-    batch_id: str
-    """微信批次单号"""
-    appid: str
-    """直连商户的appid"""
-    batch_status: str
-    """批次状态"""
-    batch_type: str
-    """批次类型"""
-    batch_name: str
-    """批次名称"""
-    batch_remark: str
-    """批次备注"""
-    close_reason: NotRequired[str]
-    """批次关闭原因"""
-    total_amount: int
-    """转账总金额 (fen)"""
-    total_num: int
-    """转账总笔数"""
-    create_time: NotRequired[str]
-    """批次创建时间 (RFC 3339)"""
-    update_time: NotRequired[str]
-    """批次更新时间 (RFC 3339)"""
-    success_amount: NotRequired[int]
-    """转账成功金额 (fen)"""
-    success_num: NotRequired[int]
-    """转账成功笔数"""
-    fail_amount: NotRequired[int]
-    """转账失败金额 (fen)"""
-    fail_num: NotRequired[int]
-    """转账失败笔数"""
-    transfer_scene_id: NotRequired[str]
-    """转账场景ID"""
-
-
-class TransferBatchesOutBatchNoByOutBatchNoGetResponseTransferDetailList(TypedDict):
-    """转账明细单列表"""
-
-    detail_id: str
-    """微信明细单号"""
-    out_detail_no: str
-    """商家明细单号"""
-    detail_status: str
-    """明细状态"""
+TransferBatchesOutBatchNoByOutBatchNoGetResponseTransferDetailList = TransferBatchesBatchIdByBatchIdGetResponseTransferDetailList
 
 
 class TransferBatchesOutBatchNoByOutBatchNoGetResponse(TypedDict):

@@ -290,7 +290,7 @@ class V2CombinedTransactionsSuccessNotificationSubOrderListContentOrderList(Type
 
 
 class V2CombinedTransactionsSuccessNotificationSubOrderListContent(TypedDict):
-    """V2CombinedTransactionsSuccessNotificationSubOrderListContent"""
+    """JSON 序列化的子订单集合"""
 
     order_num: int
     """子订单数"""
@@ -499,7 +499,7 @@ class V2TransactionsRiskOccurredNotificationTransactionIdListContentData(TypedDi
 
 
 class V2TransactionsRiskOccurredNotificationTransactionIdListContent(TypedDict):
-    """V2TransactionsRiskOccurredNotificationTransactionIdListContent"""
+    """风险交易的微信订单号列表JSON格式"""
 
     data: V2TransactionsRiskOccurredNotificationTransactionIdListContentData
     """微信订单号列表"""

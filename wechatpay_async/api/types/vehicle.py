@@ -297,59 +297,13 @@ class VehicleEtcTransactionsIdByTransactionIdGetParams(TypedDict):
     sub_mchid: NotRequired[str]
     """特约商户号"""
 
+VehicleEtcTransactionsIdByTransactionIdGetResponsePayer = VehicleEtcTransactionsHighwayPostResponsePayer
 
-class VehicleEtcTransactionsIdByTransactionIdGetResponsePayer(TypedDict):
-    """支付者"""
+VehicleEtcTransactionsIdByTransactionIdGetResponseAmount = VehicleEtcTransactionsHighwayPostResponseAmount
 
-    sp_openid: NotRequired[str]
-    """用户在服务商APP的标识"""
-    sub_openid: NotRequired[str]
-    """用户在特约商户APP的标识"""
+VehicleEtcTransactionsIdByTransactionIdGetResponseDeviceInfo = VehicleEtcTransactionsHighwayPostResponseDeviceInfo
 
-
-class VehicleEtcTransactionsIdByTransactionIdGetResponseAmount(TypedDict):
-    """订单金额"""
-
-    total: int
-    """订单金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-    payer_total: NotRequired[int]
-    """用户实际支付金额 (fen)"""
-    discount_total: NotRequired[int]
-    """折扣"""
-
-
-class VehicleEtcTransactionsIdByTransactionIdGetResponseDeviceInfo(TypedDict):
-    """设备信息"""
-
-    device_id: NotRequired[str]
-    """商户端设备号"""
-    device_ip: NotRequired[str]
-    """商户端设备IP"""
-
-
-class VehicleEtcTransactionsIdByTransactionIdGetResponsePromotionDetail(TypedDict):
-    """优惠详情"""
-
-    promotion_id: str
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围"""
-    type: NotRequired[str]
-    """优惠类型"""
-    activity_id: NotRequired[str]
-    """活动ID"""
-    amount: int
-    """优惠券面额"""
-    wxpay_contribute: NotRequired[int]
-    """微信出资"""
-    merchant_contribute: NotRequired[int]
-    """商户出资"""
-    other_contribute: NotRequired[int]
-    """其他出资"""
+VehicleEtcTransactionsIdByTransactionIdGetResponsePromotionDetail = VehicleEtcTransactionsHighwayPostResponsePromotionDetail
 
 
 class VehicleEtcTransactionsIdByTransactionIdGetResponse(TypedDict):
@@ -395,59 +349,13 @@ class VehicleEtcTransactionsOutTradeNoByOutTradeNoGetParams(TypedDict):
     sub_mchid: NotRequired[str]
     """特约商户号"""
 
+VehicleEtcTransactionsOutTradeNoByOutTradeNoGetResponsePayer = VehicleEtcTransactionsHighwayPostResponsePayer
 
-class VehicleEtcTransactionsOutTradeNoByOutTradeNoGetResponsePayer(TypedDict):
-    """支付者"""
+VehicleEtcTransactionsOutTradeNoByOutTradeNoGetResponseAmount = VehicleEtcTransactionsHighwayPostResponseAmount
 
-    sp_openid: NotRequired[str]
-    """用户在服务商APP的标识"""
-    sub_openid: NotRequired[str]
-    """用户在特约商户APP的标识"""
+VehicleEtcTransactionsOutTradeNoByOutTradeNoGetResponseDeviceInfo = VehicleEtcTransactionsHighwayPostResponseDeviceInfo
 
-
-class VehicleEtcTransactionsOutTradeNoByOutTradeNoGetResponseAmount(TypedDict):
-    """订单金额"""
-
-    total: int
-    """订单金额 (fen)"""
-    currency: NotRequired[str]
-    """货币类型"""
-    payer_total: NotRequired[int]
-    """用户实际支付金额 (fen)"""
-    discount_total: NotRequired[int]
-    """折扣"""
-
-
-class VehicleEtcTransactionsOutTradeNoByOutTradeNoGetResponseDeviceInfo(TypedDict):
-    """设备信息"""
-
-    device_id: NotRequired[str]
-    """商户端设备号"""
-    device_ip: NotRequired[str]
-    """商户端设备IP"""
-
-
-class VehicleEtcTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail(TypedDict):
-    """优惠详情"""
-
-    promotion_id: str
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围"""
-    type: NotRequired[str]
-    """优惠类型"""
-    activity_id: NotRequired[str]
-    """活动ID"""
-    amount: int
-    """优惠券面额"""
-    wxpay_contribute: NotRequired[int]
-    """微信出资"""
-    merchant_contribute: NotRequired[int]
-    """商户出资"""
-    other_contribute: NotRequired[int]
-    """其他出资"""
+VehicleEtcTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail = VehicleEtcTransactionsHighwayPostResponsePromotionDetail
 
 
 class VehicleEtcTransactionsOutTradeNoByOutTradeNoGetResponse(TypedDict):
@@ -771,35 +679,9 @@ class VehicleTransactionsParkingPostBody(TypedDict):
     parking_info: NotRequired[VehicleTransactionsParkingPostBodyParkingInfo]
     """停车场景信息"""
 
+VehicleTransactionsParkingPostResponseParkingInfo = VehicleTransactionsOutTradeNoByOutTradeNoGetResponseParkingInfo
 
-class VehicleTransactionsParkingPostResponseParkingInfo(TypedDict):
-    """停车场景信息"""
-
-    parking_id: str
-    """停车入场id"""
-    plate_number: str
-    """车牌号"""
-    plate_color: str
-    """车牌颜色: BLUE, GREEN, YELLOW, BLACK, WHITE, LIMEGREEN"""
-    start_time: str
-    """入场时间 (RFC 3339)"""
-    end_time: str
-    """出场时间 (RFC 3339)"""
-    parking_name: str
-    """停车场名称"""
-    charging_duration: int
-    """计费时长"""
-    device_id: str
-    """停车场设备id"""
-
-
-class VehicleTransactionsParkingPostResponsePayer(TypedDict):
-    """支付者信息"""
-
-    openid: str
-    """用户在appid下的标识"""
-    sub_openid: NotRequired[str]
-    """用户在sub_appid下的标识"""
+VehicleTransactionsParkingPostResponsePayer = VehicleTransactionsOutTradeNoByOutTradeNoGetResponsePayer
 
 
 class VehicleTransactionsParkingPostResponseAmount(TypedDict):

@@ -198,32 +198,11 @@ class EcommerceAccountApplyCancelWithdrawConfirmPostResponse(TypedDict):
     sub_mchid: NotRequired[str]
     """二级商户号"""
 
+EcommerceAccountApplyCancelWithdrawOutRequestNoByOutRequestNoGetResponseAccountWithdrawResult = EcommerceAccountApplyCancelWithdrawApplymentIdByApplymentIdGetResponseAccountWithdrawResult
 
-class EcommerceAccountApplyCancelWithdrawOutRequestNoByOutRequestNoGetResponseAccountWithdrawResult(TypedDict):
-    """账户提现结果"""
+EcommerceAccountApplyCancelWithdrawOutRequestNoByOutRequestNoGetResponseAccountInfo = EcommerceAccountApplyCancelWithdrawApplymentIdByApplymentIdGetResponseAccountInfo
 
-    out_account_type: str
-    """二级商户号的出款子账户类型: BASIC_ACCOUNT, OPERATE_ACCOUNT, MARGIN_ACCOUNT, TRADE_FEE_ACCOUNT"""
-    pay_state: str
-    """付款状态: PAY_PROCESSING, PAY_SUCCEED, PAY_FAIL, BANK_REFUNDED"""
-    state_description: str
-    """付款状态描述"""
-
-
-class EcommerceAccountApplyCancelWithdrawOutRequestNoByOutRequestNoGetResponseAccountInfo(TypedDict):
-    """账户信息"""
-
-    out_account_type: str
-    """二级商户号的出款子账户类型: BASIC_ACCOUNT, OPERATE_ACCOUNT, MARGIN_ACCOUNT, TRADE_FEE_ACCOUNT"""
-    amount: int
-    """账户金额 (fen)"""
-
-
-class EcommerceAccountApplyCancelWithdrawOutRequestNoByOutRequestNoGetResponseConfirmCancel(TypedDict):
-    """用于引导商户超级管理员确认注销的信息"""
-
-    confirm_cancel_url: NotRequired[str]
-    """确认商户注销的页面url"""
+EcommerceAccountApplyCancelWithdrawOutRequestNoByOutRequestNoGetResponseConfirmCancel = EcommerceAccountApplyCancelWithdrawApplymentIdByApplymentIdGetResponseConfirmCancel
 
 
 class EcommerceAccountApplyCancelWithdrawOutRequestNoByOutRequestNoGetResponse(TypedDict):

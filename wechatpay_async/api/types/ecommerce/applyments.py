@@ -336,14 +336,7 @@ class EcommerceApplymentsOutRequestNoByOutRequestNoGetResponseAccountValidation(
     deadline: NotRequired[str]
     """汇款截止时间"""
 
-
-class EcommerceApplymentsOutRequestNoByOutRequestNoGetResponseAuditDetail(TypedDict):
-    """驳回原因详情"""
-
-    param_name: str
-    """参数名称"""
-    reject_reason: str
-    """驳回原因"""
+EcommerceApplymentsOutRequestNoByOutRequestNoGetResponseAuditDetail = EcommerceApplymentsByApplymentIdGetResponseAuditDetail
 
 
 class EcommerceApplymentsOutRequestNoByOutRequestNoGetResponse(TypedDict):
@@ -379,33 +372,9 @@ class EcommerceApplymentsOutRequestNoByOutRequestNoRevokePostResponse(TypedDict)
     out_request_no: str
     """业务申请编号"""
 
+EcommerceApplymentsSubmitAccountHostingApplymentPostBodyBusinessLicenseInfo = EcommerceApplymentsPostBodyBusinessLicenseInfo
 
-class EcommerceApplymentsSubmitAccountHostingApplymentPostBodyBusinessLicenseInfo(TypedDict):
-    """营业执照/登记证书信息"""
-
-    cert_type: NotRequired[str]
-    """登记证书类型"""
-    business_license_copy: NotRequired[str]
-    """证件扫描件"""
-    business_license_number: NotRequired[str]
-    """证件注册号"""
-    merchant_name: NotRequired[str]
-    """商户名称"""
-    legal_person: NotRequired[str]
-    """经营者/法定代表人姓名"""
-    company_address: NotRequired[str]
-    """注册地址"""
-    business_time: NotRequired[str]
-    """营业期限`JSON`格式字符串 (JSON text)"""
-
-
-class EcommerceApplymentsSubmitAccountHostingApplymentPostBodyFinanceInstitutionInfo(TypedDict):
-    """金融机构许可证信息"""
-
-    finance_type: NotRequired[Literal["BANK_AGENT", "PAYMENT_AGENT", "INSURANCE", "TRADE_AND_SETTLE", "OTHER"]]
-    """金融机构类型"""
-    finance_license_pics: NotRequired[list[str]]
-    """金融机构许可证图片"""
+EcommerceApplymentsSubmitAccountHostingApplymentPostBodyFinanceInstitutionInfo = EcommerceApplymentsPostBodyFinanceInstitutionInfo
 
 
 class EcommerceApplymentsSubmitAccountHostingApplymentPostBodyIdCardInfo(TypedDict):
@@ -510,27 +479,9 @@ class EcommerceApplymentsSubmitAccountHostingApplymentPostBodyContactInfo(TypedD
     mobile_phone: NotRequired[str]
     """超级管理员手机 (sensitive: encrypted by the client)"""
 
+EcommerceApplymentsSubmitAccountHostingApplymentPostBodySalesSceneInfo = EcommerceApplymentsPostBodySalesSceneInfo
 
-class EcommerceApplymentsSubmitAccountHostingApplymentPostBodySalesSceneInfo(TypedDict):
-    """店铺信息"""
-
-    store_name: NotRequired[str]
-    """店铺名称"""
-    store_url: NotRequired[str]
-    """店铺链接"""
-    store_qr_code: NotRequired[str]
-    """店铺二维码"""
-    mini_program_sub_appid: NotRequired[str]
-    """小程序AppID"""
-
-
-class EcommerceApplymentsSubmitAccountHostingApplymentPostBodySettlementInfo(TypedDict):
-    """结算规则"""
-
-    settlement_id: NotRequired[str]
-    """结算规则ID"""
-    qualification_type: NotRequired[str]
-    """所属行业"""
+EcommerceApplymentsSubmitAccountHostingApplymentPostBodySettlementInfo = EcommerceApplymentsPostBodySettlementInfo
 
 
 class EcommerceApplymentsSubmitAccountHostingApplymentPostBody(TypedDict):

@@ -272,52 +272,11 @@ class EcommerceCombinePapayTransactionsPostResponse(TypedDict):
     combine_payer_info: NotRequired[EcommerceCombinePapayTransactionsPostResponseCombinePayerInfo]
     """支付者"""
 
+EcommerceCombinePapayTransactionsByCombineOutTradeNoGetResponseSubOrdersAmount = EcommerceCombinePapayTransactionsPostResponseSubOrdersAmount
 
-class EcommerceCombinePapayTransactionsByCombineOutTradeNoGetResponseSubOrdersAmount(TypedDict):
-    """订单金额"""
+EcommerceCombinePapayTransactionsByCombineOutTradeNoGetResponseSubOrders = EcommerceCombinePapayTransactionsPostResponseSubOrders
 
-    total_amount: int
-    """标价金额 (fen)"""
-    currency: str
-    """标价币种"""
-    payer_amount: NotRequired[int]
-    """现金支付金额 (fen)"""
-    payer_currency: NotRequired[str]
-    """现金支付币种"""
-
-
-class EcommerceCombinePapayTransactionsByCombineOutTradeNoGetResponseSubOrders(TypedDict):
-    """子单信息"""
-
-    mchid: str
-    """子单商户号"""
-    trade_type: str
-    """交易类型"""
-    trade_state: str
-    """交易状态"""
-    bank_type: NotRequired[str]
-    """付款银行"""
-    attach: NotRequired[str]
-    """附加数据"""
-    success_time: NotRequired[str]
-    """支付完成时间 (RFC 3339)"""
-    transaction_id: str
-    """子单微信订单号"""
-    out_trade_no: str
-    """子单商户订单号"""
-    sub_mchid: str
-    """二级商户号"""
-    sub_appid: NotRequired[str]
-    """二级商户appid"""
-    amount: NotRequired[EcommerceCombinePapayTransactionsByCombineOutTradeNoGetResponseSubOrdersAmount]
-    """订单金额"""
-
-
-class EcommerceCombinePapayTransactionsByCombineOutTradeNoGetResponseCombinePayerInfo(TypedDict):
-    """支付者"""
-
-    openid: str
-    """用户标识"""
+EcommerceCombinePapayTransactionsByCombineOutTradeNoGetResponseCombinePayerInfo = EcommerceCombinePapayTransactionsPostResponseCombinePayerInfo
 
 
 class EcommerceCombinePapayTransactionsByCombineOutTradeNoGetResponse(TypedDict):

@@ -222,12 +222,7 @@ class EcommerceProfitsharingOrdersPostBody(TypedDict):
     finish: bool
     """是否分账完成"""
 
-
-class EcommerceProfitsharingOrdersPostResponseReceiversFundsAbnormalReceivers(TypedDict):
-    """平台接收异常资金商户号或运营主体列表"""
-
-    mchid: NotRequired[str]
-    """平台接收异常资金商户号"""
+EcommerceProfitsharingOrdersPostResponseReceiversFundsAbnormalReceivers = EcommerceProfitsharingOrdersGetResponseFundsAbnormalReceivers
 
 
 class EcommerceProfitsharingOrdersPostResponseReceivers(TypedDict):

@@ -262,14 +262,7 @@ class EcommerceRefundsApplyPostBody(TypedDict):
     funds_account: Literal["AVAILABLE", "UNSETTLED", "PREPAID"]
     """资金账户"""
 
-
-class EcommerceRefundsApplyPostResponseAmountFrom(TypedDict):
-    """退款出资账户及金额"""
-
-    account: str
-    """出资账户类型"""
-    amount: int
-    """出资金额 (fen)"""
+EcommerceRefundsApplyPostResponseAmountFrom = EcommerceRefundsByRefundIdApplyAbnormalRefundPostResponseAmountFrom
 
 # 订单金额
 EcommerceRefundsApplyPostResponseAmount = TypedDict(
@@ -402,42 +395,11 @@ class EcommerceRefundsOutRefundNoByOutRefundNoGetParams(TypedDict):
     sub_mchid: NotRequired[str]
     """二级商户号"""
 
+EcommerceRefundsOutRefundNoByOutRefundNoGetResponseAmountFrom = EcommerceRefundsIdByRefundIdGetResponseAmountFrom
 
-class EcommerceRefundsOutRefundNoByOutRefundNoGetResponseAmountFrom(TypedDict):
-    """退款出资账户及金额"""
+EcommerceRefundsOutRefundNoByOutRefundNoGetResponseAmount = EcommerceRefundsIdByRefundIdGetResponseAmount
 
-    account: str
-    """出资账户类型: AVAILABLE, UNAVAILABLE"""
-    amount: int
-    """出资金额 (fen)"""
-
-# 退款金额信息
-EcommerceRefundsOutRefundNoByOutRefundNoGetResponseAmount = TypedDict(
-    "EcommerceRefundsOutRefundNoByOutRefundNoGetResponseAmount",
-    {
-        "refund": int,  # 退款金额 (fen)
-        "from": NotRequired[list[EcommerceRefundsOutRefundNoByOutRefundNoGetResponseAmountFrom]],  # 退款出资账户及金额
-        "payer_refund": int,  # 用户退款金额 (fen)
-        "discount_refund": NotRequired[int],  # 优惠退款金额 (fen)
-        "currency": NotRequired[str],  # 退款币种
-        "advance": NotRequired[int],  # 垫付金额 (fen)
-    },
-)
-
-
-class EcommerceRefundsOutRefundNoByOutRefundNoGetResponsePromotionDetail(TypedDict):
-    """营销详情"""
-
-    promotion_id: str
-    """券ID"""
-    scope: str
-    """优惠范围: GLOBAL, SINGLE"""
-    type: str
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: int
-    """优惠券面额"""
-    refund_amount: int
-    """优惠退款金额 (fen)"""
+EcommerceRefundsOutRefundNoByOutRefundNoGetResponsePromotionDetail = EcommerceRefundsIdByRefundIdGetResponsePromotionDetail
 
 
 class EcommerceRefundsOutRefundNoByOutRefundNoGetResponse(TypedDict):

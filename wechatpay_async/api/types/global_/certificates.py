@@ -32,7 +32,7 @@ class GlobalCertificatesGetResponseDataEncryptCertificate(TypedDict):
 
 
 class GlobalCertificatesGetResponseData(TypedDict):
-    """平台证书列表"""
+    """`data`"""
 
     serial_no: NotRequired[str]
     """证书序列号"""

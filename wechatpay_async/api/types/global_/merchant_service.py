@@ -196,48 +196,11 @@ class GlobalMerchantServiceComplaintsByComplaintIdGetParams(TypedDict):
     mch_language: NotRequired[str]
     """商户语言"""
 
+GlobalMerchantServiceComplaintsByComplaintIdGetResponseComplaintOrderInfo = GlobalMerchantServiceComplaintsGetResponseDataComplaintOrderInfo
 
-class GlobalMerchantServiceComplaintsByComplaintIdGetResponseComplaintOrderInfo(TypedDict):
-    """投诉单关联订单信息"""
+GlobalMerchantServiceComplaintsByComplaintIdGetResponseComplaintMediaList = GlobalMerchantServiceComplaintsGetResponseDataComplaintMediaList
 
-    transaction_id: str
-    """微信订单号"""
-    out_trade_no: str
-    """商户订单号"""
-    settlement_amount: int
-    """结算币种金额 (the currency's minor unit)"""
-    settlement_refunded_amount: str
-    """结算币种累计已退款金额"""
-    settlement_currency: str
-    """结算币种"""
-    payer_amount: int
-    """订单金额 (the currency's minor unit)"""
-    payer_refunded_amount: int
-    """支付币种累计已退款金额 (the currency's minor unit)"""
-    payer_currency: str
-    """支付币种"""
-    trade_time: str
-    """交易时间 (RFC 3339)"""
-
-
-class GlobalMerchantServiceComplaintsByComplaintIdGetResponseComplaintMediaList(TypedDict):
-    """投诉资料列表"""
-
-    media_type: str
-    """媒体文件业务类型: USER_COMPLAINT_IMAGE, OPERATION_IMAGE"""
-    media_url: list[str]
-    """媒体文列表"""
-
-
-class GlobalMerchantServiceComplaintsByComplaintIdGetResponseServiceOrderInfo(TypedDict):
-    """投诉单关联服务单信息"""
-
-    order_id: NotRequired[str]
-    """微信支付服务订单号"""
-    out_order_no: NotRequired[str]
-    """商户服务订单号"""
-    state: NotRequired[str]
-    """支付分服务单状态: DOING, REVOKED, WAITPAY, DONE"""
+GlobalMerchantServiceComplaintsByComplaintIdGetResponseServiceOrderInfo = GlobalMerchantServiceComplaintsGetResponseDataServiceOrderInfo
 
 
 class GlobalMerchantServiceComplaintsByComplaintIdGetResponse(TypedDict):

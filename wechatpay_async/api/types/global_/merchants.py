@@ -279,16 +279,7 @@ class GlobalMerchantsBySubMchidGetResponse(TypedDict):
     attach: NotRequired[str]
     """附加信息"""
 
-
-class GlobalMerchantsBySubMchidPatchBodyContact(TypedDict):
-    """联系人信息"""
-
-    name: str
-    """联系人名称 (sensitive: encrypted by the client)"""
-    phone: str
-    """联系人电话 (sensitive: encrypted by the client)"""
-    email: str
-    """联系人邮箱 (sensitive: encrypted by the client)"""
+GlobalMerchantsBySubMchidPatchBodyContact = GlobalMerchantsPostBodyContact
 
 
 class GlobalMerchantsBySubMchidPatchBodyBusiness(TypedDict):
@@ -311,23 +302,9 @@ class GlobalMerchantsBySubMchidPatchBodyBusiness(TypedDict):
     mcc: NotRequired[str]
     """MCC码"""
 
+GlobalMerchantsBySubMchidPatchBodyDirector = GlobalMerchantsPostBodyDirector
 
-class GlobalMerchantsBySubMchidPatchBodyDirector(TypedDict):
-    """董事信息"""
-
-    name: NotRequired[str]
-    """董事姓名"""
-    number: NotRequired[str]
-    """董事证件号"""
-
-
-class GlobalMerchantsBySubMchidPatchBodyPrincipal(TypedDict):
-    """负责人信息"""
-
-    name: NotRequired[str]
-    """负责人姓名"""
-    number: NotRequired[str]
-    """负责人证件号"""
+GlobalMerchantsBySubMchidPatchBodyPrincipal = GlobalMerchantsPostBodyPrincipal
 
 
 class GlobalMerchantsBySubMchidPatchBodyH5PaymentApplyInfo(TypedDict):

@@ -526,16 +526,7 @@ class GlobalPapayTransactionsByTransactionIdGetParams(TypedDict):
     sub_mchid: str
     """子商户号"""
 
-
-class GlobalPapayTransactionsByTransactionIdGetResponsePayer(TypedDict):
-    """支付者"""
-
-    openid: NotRequired[str]
-    """用户标识"""
-    sp_openid: NotRequired[str]
-    """机构用户标识"""
-    sub_openid: NotRequired[str]
-    """子商户用户标识"""
+GlobalPapayTransactionsByTransactionIdGetResponsePayer = GlobalPapayTransactionsPostResponsePayer
 
 
 class GlobalPapayTransactionsByTransactionIdGetResponseAmountExchangeRate(TypedDict):
@@ -561,47 +552,9 @@ class GlobalPapayTransactionsByTransactionIdGetResponseAmount(TypedDict):
     exchange_rate: NotRequired[GlobalPapayTransactionsByTransactionIdGetResponseAmountExchangeRate]
     """汇率信息"""
 
+GlobalPapayTransactionsByTransactionIdGetResponsePromotionDetailGoodsDetail = GlobalPapayTransactionsPostResponsePromotionDetailGoodsDetail
 
-class GlobalPapayTransactionsByTransactionIdGetResponsePromotionDetailGoodsDetail(TypedDict):
-    """单品列表"""
-
-    goods_id: str
-    """商品编码"""
-    goods_remark: NotRequired[str]
-    """商品备注"""
-    discount_amount: int
-    """商品优惠金额 (the currency's minor unit)"""
-    quantity: int
-    """商品数量"""
-    price: int
-    """商品价格"""
-
-
-class GlobalPapayTransactionsByTransactionIdGetResponsePromotionDetail(TypedDict):
-    """优惠功能"""
-
-    promotion_id: str
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: int
-    """优惠券面额"""
-    currency: str
-    """优惠币种"""
-    activity_id: NotRequired[str]
-    """活动ID"""
-    wxpay_contribute_amount: NotRequired[int]
-    """微信出资"""
-    merchant_contribute_amount: NotRequired[int]
-    """商户出资"""
-    other_contribute_amount: NotRequired[int]
-    """其他出资"""
-    goods_detail: NotRequired[list[GlobalPapayTransactionsByTransactionIdGetResponsePromotionDetailGoodsDetail]]
-    """单品列表"""
+GlobalPapayTransactionsByTransactionIdGetResponsePromotionDetail = GlobalPapayTransactionsPostResponsePromotionDetail
 
 
 class GlobalPapayTransactionsByTransactionIdGetResponse(TypedDict):
@@ -649,82 +602,15 @@ class GlobalPapayTransactionsOutTradeNoByOutTradeNoGetParams(TypedDict):
     sub_mchid: str
     """子商户号"""
 
+GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponsePayer = GlobalPapayTransactionsPostResponsePayer
 
-class GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponsePayer(TypedDict):
-    """支付者"""
+GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponseAmountExchangeRate = GlobalPapayTransactionsByTransactionIdGetResponseAmountExchangeRate
 
-    openid: NotRequired[str]
-    """用户标识"""
-    sp_openid: NotRequired[str]
-    """机构用户标识"""
-    sub_openid: NotRequired[str]
-    """子商户用户标识"""
+GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponseAmount = GlobalPapayTransactionsByTransactionIdGetResponseAmount
 
+GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetailGoodsDetail = GlobalPapayTransactionsPostResponsePromotionDetailGoodsDetail
 
-class GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponseAmountExchangeRate(TypedDict):
-    """汇率信息"""
-
-    type: NotRequired[str]
-    """汇率类型: SETTLEMENT_RATE"""
-    rate: NotRequired[int]
-    """汇率值"""
-
-
-class GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponseAmount(TypedDict):
-    """订单金额"""
-
-    total: int
-    """订单金额 (the currency's minor unit)"""
-    payer_total: int
-    """用户支付金额 (the currency's minor unit)"""
-    currency: str
-    """订单标价币种"""
-    payer_currency: str
-    """用户支付币种"""
-    exchange_rate: NotRequired[GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponseAmountExchangeRate]
-    """汇率信息"""
-
-
-class GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetailGoodsDetail(TypedDict):
-    """单品列表"""
-
-    goods_id: str
-    """商品编码"""
-    goods_remark: NotRequired[str]
-    """商品备注"""
-    discount_amount: int
-    """商品优惠金额 (the currency's minor unit)"""
-    quantity: int
-    """商品数量"""
-    price: int
-    """商品价格"""
-
-
-class GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail(TypedDict):
-    """优惠功能"""
-
-    promotion_id: str
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: int
-    """优惠券面额"""
-    currency: str
-    """优惠币种"""
-    activity_id: NotRequired[str]
-    """活动ID"""
-    wxpay_contribute_amount: NotRequired[int]
-    """微信出资"""
-    merchant_contribute_amount: NotRequired[int]
-    """商户出资"""
-    other_contribute_amount: NotRequired[int]
-    """其他出资"""
-    goods_detail: NotRequired[list[GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetailGoodsDetail]]
-    """单品列表"""
+GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail = GlobalPapayTransactionsPostResponsePromotionDetail
 
 
 class GlobalPapayTransactionsOutTradeNoByOutTradeNoGetResponse(TypedDict):

@@ -152,38 +152,7 @@ class GlobalProfitSharingOrdersByOutOrderNoGetParams(TypedDict):
     transaction_id: NotRequired[str]
     """微信订单号"""
 
-
-class GlobalProfitSharingOrdersByOutOrderNoGetResponseReceivers(TypedDict):
-    """分账接收方列表"""
-
-    currency: str
-    """分账币种"""
-    amount: int
-    """分账金额 (the currency's minor unit)"""
-    description: str
-    """分账描述"""
-    type: str
-    """分账接收方类型: MERCHANT_ID, PERSONAL_OPENID, PERSONAL_SUB_OPENID"""
-    account: str
-    """分账接收方帐号"""
-    result: str
-    """分账结果"""
-    fail_reason: str
-    """分账失败原因"""
-    create_time: str
-    """分账创建时间 (RFC 3339)"""
-    finish_time: str
-    """分账完成时间 (RFC 3339)"""
-    detail_id: NotRequired[str]
-    """分账明细单号"""
-    detail_type: NotRequired[str]
-    """分账明细类型"""
-    settlement_currency: NotRequired[str]
-    """出资方结算币种"""
-    settlement_amount: NotRequired[int]
-    """出资方结算金额 (the currency's minor unit)"""
-    rate: NotRequired[int]
-    """汇率值"""
+GlobalProfitSharingOrdersByOutOrderNoGetResponseReceivers = GlobalProfitSharingOrdersPostResponseReceivers
 
 
 class GlobalProfitSharingOrdersByOutOrderNoGetResponse(TypedDict):
@@ -215,38 +184,7 @@ class GlobalProfitSharingOrdersUnfreezePostBody(TypedDict):
     description: str
     """分账描述"""
 
-
-class GlobalProfitSharingOrdersUnfreezePostResponseReceivers(TypedDict):
-    """分账接收方列表"""
-
-    currency: str
-    """分账币种"""
-    amount: int
-    """分账金额 (the currency's minor unit)"""
-    description: str
-    """分账描述"""
-    type: str
-    """分账接收方类型: MERCHANT_ID, PERSONAL_OPENID, PERSONAL_SUB_OPENID"""
-    account: str
-    """分账接收方帐号"""
-    result: str
-    """分账结果"""
-    fail_reason: str
-    """分账失败原因"""
-    create_time: str
-    """分账创建时间 (RFC 3339)"""
-    finish_time: str
-    """分账完成时间 (RFC 3339)"""
-    detail_id: NotRequired[str]
-    """分账明细单号"""
-    detail_type: NotRequired[str]
-    """分账明细类型"""
-    settlement_currency: NotRequired[str]
-    """出资方结算币种"""
-    settlement_amount: NotRequired[int]
-    """出资方结算金额 (the currency's minor unit)"""
-    rate: NotRequired[int]
-    """汇率值"""
+GlobalProfitSharingOrdersUnfreezePostResponseReceivers = GlobalProfitSharingOrdersPostResponseReceivers
 
 
 class GlobalProfitSharingOrdersUnfreezePostResponse(TypedDict):

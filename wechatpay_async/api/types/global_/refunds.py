@@ -198,14 +198,7 @@ class GlobalRefundsPostBody(TypedDict):
     notify_url: NotRequired[str]
     """退款通知地址"""
 
-
-class GlobalRefundsPostResponseAmountExchangeRate(TypedDict):
-    """汇率"""
-
-    type: NotRequired[str]
-    """汇率类型: USERPAYMENT_RATE, SETTLEMENT_RATE"""
-    rate: NotRequired[int]
-    """汇率值"""
+GlobalRefundsPostResponseAmountExchangeRate = GlobalRefundsGetResponseDataAmountExchangeRate
 
 
 class GlobalRefundsPostResponseAmount(TypedDict):
@@ -222,22 +215,7 @@ class GlobalRefundsPostResponseAmount(TypedDict):
     exchange_rate: GlobalRefundsPostResponseAmountExchangeRate
     """汇率"""
 
-
-class GlobalRefundsPostResponseDetail(TypedDict):
-    """优惠退款详情"""
-
-    promotion_id: str
-    """券ID"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: NotRequired[int]
-    """优惠券面额"""
-    refund_amount: NotRequired[int]
-    """优惠券退款额"""
-    currency: str
-    """货币类型"""
+GlobalRefundsPostResponseDetail = GlobalRefundsGetResponseDataRefundDetail
 
 
 class GlobalRefundsPostResponse(TypedDict):
@@ -265,46 +243,11 @@ class GlobalRefundsIdByRefundIdGetParams(TypedDict):
     sp_mchid: str
     """机构商户号"""
 
+GlobalRefundsIdByRefundIdGetResponseAmountExchangeRate = GlobalRefundsGetResponseDataAmountExchangeRate
 
-class GlobalRefundsIdByRefundIdGetResponseAmountExchangeRate(TypedDict):
-    """汇率"""
+GlobalRefundsIdByRefundIdGetResponseAmount = GlobalRefundsGetResponseDataAmount
 
-    type: NotRequired[str]
-    """汇率类型: USERPAYMENT_RATE, SETTLEMENT_RATE"""
-    rate: NotRequired[int]
-    """汇率值"""
-
-
-class GlobalRefundsIdByRefundIdGetResponseAmount(TypedDict):
-    """退款金额"""
-
-    refund: int
-    """退款金额 (the currency's minor unit)"""
-    currency: NotRequired[str]
-    """货币类型"""
-    payer_refund: int
-    """用户退款金额 (the currency's minor unit)"""
-    payer_currency: str
-    """支付币种"""
-    exchange_rate: GlobalRefundsIdByRefundIdGetResponseAmountExchangeRate
-    """汇率"""
-
-
-class GlobalRefundsIdByRefundIdGetResponseDetail(TypedDict):
-    """优惠退款详情"""
-
-    promotion_id: str
-    """券ID"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: NotRequired[int]
-    """优惠券面额"""
-    refund_amount: NotRequired[int]
-    """优惠券退款额"""
-    currency: str
-    """货币类型"""
+GlobalRefundsIdByRefundIdGetResponseDetail = GlobalRefundsGetResponseDataRefundDetail
 
 
 class GlobalRefundsIdByRefundIdGetResponse(TypedDict):
@@ -346,46 +289,11 @@ class GlobalRefundsOutRefundNoByOutRefundNoGetParams(TypedDict):
     sp_mchid: str
     """机构商户号"""
 
+GlobalRefundsOutRefundNoByOutRefundNoGetResponseAmountExchangeRate = GlobalRefundsGetResponseDataAmountExchangeRate
 
-class GlobalRefundsOutRefundNoByOutRefundNoGetResponseAmountExchangeRate(TypedDict):
-    """汇率"""
+GlobalRefundsOutRefundNoByOutRefundNoGetResponseAmount = GlobalRefundsGetResponseDataAmount
 
-    type: NotRequired[str]
-    """汇率类型: USERPAYMENT_RATE, SETTLEMENT_RATE"""
-    rate: NotRequired[int]
-    """汇率值"""
-
-
-class GlobalRefundsOutRefundNoByOutRefundNoGetResponseAmount(TypedDict):
-    """退款金额"""
-
-    refund: int
-    """退款金额 (the currency's minor unit)"""
-    currency: NotRequired[str]
-    """货币类型"""
-    payer_refund: int
-    """用户退款金额 (the currency's minor unit)"""
-    payer_currency: str
-    """支付币种"""
-    exchange_rate: GlobalRefundsOutRefundNoByOutRefundNoGetResponseAmountExchangeRate
-    """汇率"""
-
-
-class GlobalRefundsOutRefundNoByOutRefundNoGetResponseDetail(TypedDict):
-    """优惠退款详情"""
-
-    promotion_id: str
-    """券ID"""
-    scope: NotRequired[str]
-    """优惠范围: GLOBAL, SINGLE"""
-    type: NotRequired[str]
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: NotRequired[int]
-    """优惠券面额"""
-    refund_amount: NotRequired[int]
-    """优惠券退款额"""
-    currency: str
-    """货币类型"""
+GlobalRefundsOutRefundNoByOutRefundNoGetResponseDetail = GlobalRefundsGetResponseDataRefundDetail
 
 
 class GlobalRefundsOutRefundNoByOutRefundNoGetResponse(TypedDict):

@@ -324,77 +324,17 @@ class GlobalTransactionsIdByTransactionIdClosePostBody(TypedDict):
     sp_mchid: NotRequired[str]
     """机构商户号"""
 
+GlobalTransactionsJsapiPostBodyPayer = GlobalTransactionsAppPostBodyPayer
 
-class GlobalTransactionsJsapiPostBodyPayer(TypedDict):
-    """支付者"""
+GlobalTransactionsJsapiPostBodyAmount = GlobalTransactionsAppPostBodyAmount
 
-    openid: NotRequired[str]
-    """用户标识"""
-    sp_openid: NotRequired[str]
-    """用户标识"""
-    sub_openid: NotRequired[str]
-    """用户标识"""
+GlobalTransactionsJsapiPostBodySceneInfoStoreInfo = GlobalTransactionsAppPostBodySceneInfoStoreInfo
 
+GlobalTransactionsJsapiPostBodySceneInfo = GlobalTransactionsAppPostBodySceneInfo
 
-class GlobalTransactionsJsapiPostBodyAmount(TypedDict):
-    """订单金额"""
+GlobalTransactionsJsapiPostBodyDetailGoodsDetail = GlobalTransactionsAppPostBodyDetailGoodsDetail
 
-    total: int
-    """总金额 (the currency's minor unit)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class GlobalTransactionsJsapiPostBodySceneInfoStoreInfo(TypedDict):
-    """商户门店信息"""
-
-    id: NotRequired[str]
-    """编号"""
-    name: str
-    """名称"""
-    address: str
-    """详细地址"""
-
-
-class GlobalTransactionsJsapiPostBodySceneInfo(TypedDict):
-    """场景信息"""
-
-    device_id: NotRequired[str]
-    """商户端设备号"""
-    device_ip: NotRequired[str]
-    """商户端设备IP"""
-    payer_client_ip: NotRequired[str]
-    """用户终端IP"""
-    operator_id: NotRequired[str]
-    """操作员ID"""
-    store_info: NotRequired[GlobalTransactionsJsapiPostBodySceneInfoStoreInfo]
-    """商户门店信息"""
-
-
-class GlobalTransactionsJsapiPostBodyDetailGoodsDetail(TypedDict):
-    """单品列表"""
-
-    goods_id: str
-    """商品编码"""
-    wxpay_goods_id: NotRequired[str]
-    """微信侧商品编码"""
-    goods_name: NotRequired[str]
-    """商品名称"""
-    quantity: int
-    """商品数量"""
-    price: int
-    """商品单价 (the currency's minor unit)"""
-
-
-class GlobalTransactionsJsapiPostBodyDetail(TypedDict):
-    """优惠功能"""
-
-    cost_price: NotRequired[int]
-    """订单原价 (the currency's minor unit)"""
-    receipt_id: NotRequired[str]
-    """商品小票ID"""
-    goods_detail: NotRequired[list[GlobalTransactionsJsapiPostBodyDetailGoodsDetail]]
-    """单品列表"""
+GlobalTransactionsJsapiPostBodyDetail = GlobalTransactionsAppPostBodyDetail
 
 
 class GlobalTransactionsJsapiPostBody(TypedDict):
@@ -448,36 +388,11 @@ class GlobalTransactionsJsapiPostResponse(TypedDict):
     prepay_id: str
     """预支付交易会话标识"""
 
+GlobalTransactionsMwebPostBodyPayer = GlobalTransactionsAppPostBodyPayer
 
-class GlobalTransactionsMwebPostBodyPayer(TypedDict):
-    """支付者"""
+GlobalTransactionsMwebPostBodyAmount = GlobalTransactionsAppPostBodyAmount
 
-    openid: NotRequired[str]
-    """用户标识"""
-    sp_openid: NotRequired[str]
-    """用户标识"""
-    sub_openid: NotRequired[str]
-    """用户标识"""
-
-
-class GlobalTransactionsMwebPostBodyAmount(TypedDict):
-    """订单金额"""
-
-    total: int
-    """总金额 (the currency's minor unit)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class GlobalTransactionsMwebPostBodySceneInfoStoreInfo(TypedDict):
-    """商户门店信息"""
-
-    id: NotRequired[str]
-    """编号"""
-    name: str
-    """名称"""
-    address: str
-    """详细地址"""
+GlobalTransactionsMwebPostBodySceneInfoStoreInfo = GlobalTransactionsAppPostBodySceneInfoStoreInfo
 
 
 class GlobalTransactionsMwebPostBodySceneInfo(TypedDict):
@@ -494,31 +409,9 @@ class GlobalTransactionsMwebPostBodySceneInfo(TypedDict):
     store_info: GlobalTransactionsMwebPostBodySceneInfoStoreInfo
     """商户门店信息"""
 
+GlobalTransactionsMwebPostBodyDetailGoodsDetail = GlobalTransactionsAppPostBodyDetailGoodsDetail
 
-class GlobalTransactionsMwebPostBodyDetailGoodsDetail(TypedDict):
-    """单品列表"""
-
-    goods_id: str
-    """商品编码"""
-    wxpay_goods_id: NotRequired[str]
-    """微信侧商品编码"""
-    goods_name: NotRequired[str]
-    """商品名称"""
-    quantity: int
-    """商品数量"""
-    price: int
-    """商品单价 (the currency's minor unit)"""
-
-
-class GlobalTransactionsMwebPostBodyDetail(TypedDict):
-    """优惠功能"""
-
-    cost_price: NotRequired[int]
-    """订单原价 (the currency's minor unit)"""
-    receipt_id: NotRequired[str]
-    """商品小票ID"""
-    goods_detail: NotRequired[list[GlobalTransactionsMwebPostBodyDetailGoodsDetail]]
-    """单品列表"""
+GlobalTransactionsMwebPostBodyDetail = GlobalTransactionsAppPostBodyDetail
 
 
 class GlobalTransactionsMwebPostBody(TypedDict):
@@ -572,77 +465,17 @@ class GlobalTransactionsMwebPostResponse(TypedDict):
     mweb_url: str
     """支付跳转链接"""
 
+GlobalTransactionsNativePostBodyPayer = GlobalTransactionsAppPostBodyPayer
 
-class GlobalTransactionsNativePostBodyPayer(TypedDict):
-    """支付者"""
+GlobalTransactionsNativePostBodyAmount = GlobalTransactionsAppPostBodyAmount
 
-    openid: NotRequired[str]
-    """用户标识"""
-    sp_openid: NotRequired[str]
-    """用户标识"""
-    sub_openid: NotRequired[str]
-    """用户标识"""
+GlobalTransactionsNativePostBodySceneInfoStoreInfo = GlobalTransactionsAppPostBodySceneInfoStoreInfo
 
+GlobalTransactionsNativePostBodySceneInfo = GlobalTransactionsAppPostBodySceneInfo
 
-class GlobalTransactionsNativePostBodyAmount(TypedDict):
-    """订单金额"""
+GlobalTransactionsNativePostBodyDetailGoodsDetail = GlobalTransactionsAppPostBodyDetailGoodsDetail
 
-    total: int
-    """总金额 (the currency's minor unit)"""
-    currency: NotRequired[str]
-    """货币类型"""
-
-
-class GlobalTransactionsNativePostBodySceneInfoStoreInfo(TypedDict):
-    """商户门店信息"""
-
-    id: NotRequired[str]
-    """编号"""
-    name: str
-    """名称"""
-    address: str
-    """详细地址"""
-
-
-class GlobalTransactionsNativePostBodySceneInfo(TypedDict):
-    """场景信息"""
-
-    device_id: NotRequired[str]
-    """商户端设备号"""
-    device_ip: NotRequired[str]
-    """商户端设备IP"""
-    payer_client_ip: NotRequired[str]
-    """用户终端IP"""
-    operator_id: NotRequired[str]
-    """操作员ID"""
-    store_info: NotRequired[GlobalTransactionsNativePostBodySceneInfoStoreInfo]
-    """商户门店信息"""
-
-
-class GlobalTransactionsNativePostBodyDetailGoodsDetail(TypedDict):
-    """单品列表"""
-
-    goods_id: str
-    """商品编码"""
-    wxpay_goods_id: NotRequired[str]
-    """微信侧商品编码"""
-    goods_name: NotRequired[str]
-    """商品名称"""
-    quantity: int
-    """商品数量"""
-    price: int
-    """商品单价 (the currency's minor unit)"""
-
-
-class GlobalTransactionsNativePostBodyDetail(TypedDict):
-    """优惠功能"""
-
-    cost_price: NotRequired[int]
-    """订单原价 (the currency's minor unit)"""
-    receipt_id: NotRequired[str]
-    """商品小票ID"""
-    goods_detail: NotRequired[list[GlobalTransactionsNativePostBodyDetailGoodsDetail]]
-    """单品列表"""
+GlobalTransactionsNativePostBodyDetail = GlobalTransactionsAppPostBodyDetail
 
 
 class GlobalTransactionsNativePostBody(TypedDict):
@@ -707,82 +540,15 @@ class GlobalTransactionsOutTradeNoByOutTradeNoGetParams(TypedDict):
     sp_mchid: str
     """机构商户号"""
 
+GlobalTransactionsOutTradeNoByOutTradeNoGetResponsePayer = GlobalTransactionsIdByTransactionIdGetResponsePayer
 
-class GlobalTransactionsOutTradeNoByOutTradeNoGetResponsePayer(TypedDict):
-    """支付者"""
+GlobalTransactionsOutTradeNoByOutTradeNoGetResponseAmountExchangeRate = GlobalTransactionsIdByTransactionIdGetResponseAmountExchangeRate
 
-    openid: NotRequired[str]
-    """用户标识"""
-    sp_openid: NotRequired[str]
-    """机构用户标识"""
-    sub_openid: NotRequired[str]
-    """子商户用户标识"""
+GlobalTransactionsOutTradeNoByOutTradeNoGetResponseAmount = GlobalTransactionsIdByTransactionIdGetResponseAmount
 
+GlobalTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetailGoodsDetail = GlobalTransactionsIdByTransactionIdGetResponsePromotionDetailGoodsDetail
 
-class GlobalTransactionsOutTradeNoByOutTradeNoGetResponseAmountExchangeRate(TypedDict):
-    """汇率信息"""
-
-    type: NotRequired[str]
-    """汇率类型: SETTLEMENT_RATE"""
-    rate: NotRequired[int]
-    """汇率值"""
-
-
-class GlobalTransactionsOutTradeNoByOutTradeNoGetResponseAmount(TypedDict):
-    """订单金额"""
-
-    total: int
-    """订单金额 (the currency's minor unit)"""
-    payer_total: int
-    """用户支付金额 (the currency's minor unit)"""
-    currency: str
-    """订单标价币种"""
-    payer_currency: str
-    """用户支付币种"""
-    exchange_rate: NotRequired[GlobalTransactionsOutTradeNoByOutTradeNoGetResponseAmountExchangeRate]
-    """汇率信息"""
-
-
-class GlobalTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetailGoodsDetail(TypedDict):
-    """单品列表"""
-
-    goods_id: str
-    """商品编码"""
-    goods_remark: NotRequired[str]
-    """商品备注"""
-    discount_amount: int
-    """商品优惠金额 (the currency's minor unit)"""
-    quantity: int
-    """商品数量"""
-    price: int
-    """商品价格"""
-
-
-class GlobalTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail(TypedDict):
-    """优惠功能"""
-
-    promotion_id: str
-    """券ID"""
-    name: NotRequired[str]
-    """优惠名称"""
-    scope: NotRequired[str]
-    """优惠范围"""
-    type: NotRequired[str]
-    """优惠类型: COUPON, DISCOUNT"""
-    amount: int
-    """优惠券面额"""
-    currency: str
-    """优惠币种"""
-    activity_id: NotRequired[str]
-    """活动ID"""
-    wxpay_contribute_amount: NotRequired[int]
-    """微信出资"""
-    merchant_contribute_amount: NotRequired[int]
-    """商户出资"""
-    other_contribute_amount: NotRequired[int]
-    """其他出资"""
-    goods_detail: NotRequired[list[GlobalTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetailGoodsDetail]]
-    """单品列表"""
+GlobalTransactionsOutTradeNoByOutTradeNoGetResponsePromotionDetail = GlobalTransactionsIdByTransactionIdGetResponsePromotionDetail
 
 
 class GlobalTransactionsOutTradeNoByOutTradeNoGetResponse(TypedDict):

@@ -604,32 +604,11 @@ class MarketingBusifavorStocksPostResponse(TypedDict):
     create_time: str
     """创建时间 (RFC 3339)"""
 
+MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleCouponAvailableTimeAvailableWeekAvailableDayTime = MarketingBusifavorStocksPostBodyCouponUseRuleCouponAvailableTimeAvailableWeekAvailableDayTime
 
-class MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleCouponAvailableTimeAvailableWeekAvailableDayTime(TypedDict):
-    """当天可用时间段"""
+MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleCouponAvailableTimeAvailableWeek = MarketingBusifavorStocksPostBodyCouponUseRuleCouponAvailableTimeAvailableWeek
 
-    begin_time: NotRequired[int]
-    """当天可用开始时间"""
-    end_time: NotRequired[int]
-    """当天可用结束时间"""
-
-
-class MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleCouponAvailableTimeAvailableWeek(TypedDict):
-    """固定周期有效时间段"""
-
-    week_day: NotRequired[list[int]]
-    """可用星期数"""
-    available_day_time: NotRequired[list[MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleCouponAvailableTimeAvailableWeekAvailableDayTime]]
-    """当天可用时间段"""
-
-
-class MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleCouponAvailableTimeIrregularyAvaliableTime(TypedDict):
-    """无规律的有效时间段"""
-
-    begin_time: NotRequired[str]
-    """开始时间 (RFC 3339)"""
-    end_time: NotRequired[str]
-    """结束时间 (RFC 3339)"""
+MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleCouponAvailableTimeIrregularyAvaliableTime = MarketingBusifavorStocksPostBodyCouponUseRuleCouponAvailableTimeIrregularyAvaliableTime
 
 
 class MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleCouponAvailableTime(TypedDict):
@@ -648,32 +627,11 @@ class MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleCouponAvailableTi
     wait_days_after_receive: NotRequired[int]
     """领取后N天开始生效"""
 
+MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleFixedNormalCoupon = MarketingBusifavorStocksPostBodyCouponUseRuleFixedNormalCoupon
 
-class MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleFixedNormalCoupon(TypedDict):
-    """固定面额满减券使用规则"""
+MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleDiscountCoupon = MarketingBusifavorStocksPostBodyCouponUseRuleDiscountCoupon
 
-    discount_amount: int
-    """优惠金额 (fen)"""
-    transaction_minimum: int
-    """消费门槛"""
-
-
-class MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    discount_percent: int
-    """折扣比例"""
-    transaction_minimum: int
-    """消费门槛"""
-
-
-class MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleExchangeCoupon(TypedDict):
-    """换购券使用规则"""
-
-    exchange_price: int
-    """单品换购价"""
-    transaction_minimum: int
-    """消费门槛"""
+MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleExchangeCoupon = MarketingBusifavorStocksPostBodyCouponUseRuleExchangeCoupon
 
 
 class MarketingBusifavorStocksByStockIdGetResponseCouponUseRule(TypedDict):
@@ -717,18 +675,7 @@ class MarketingBusifavorStocksByStockIdGetResponseStockSendRule(TypedDict):
     shareable: NotRequired[bool]
     """是否允许分享链接"""
 
-
-class MarketingBusifavorStocksByStockIdGetResponseCustomEntranceMiniProgramsInfo(TypedDict):
-    """小程序入口"""
-
-    mini_programs_appid: str
-    """商家小程序appid"""
-    mini_programs_path: str
-    """商家小程序path"""
-    entrance_words: str
-    """入口文案"""
-    guiding_words: NotRequired[str]
-    """引导文案"""
+MarketingBusifavorStocksByStockIdGetResponseCustomEntranceMiniProgramsInfo = MarketingBusifavorStocksPostBodyCustomEntranceMiniProgramsInfo
 
 
 class MarketingBusifavorStocksByStockIdGetResponseCustomEntrance(TypedDict):
@@ -745,16 +692,7 @@ class MarketingBusifavorStocksByStockIdGetResponseCustomEntrance(TypedDict):
     code_display_mode: NotRequired[str]
     """code展示模式: NOT_SHOW, BARCODE, QRCODE"""
 
-
-class MarketingBusifavorStocksByStockIdGetResponseDisplayPatternInfoFinderInfo(TypedDict):
-    """视频号相关信息"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
+MarketingBusifavorStocksByStockIdGetResponseDisplayPatternInfoFinderInfo = MarketingBusifavorStocksPostBodyDisplayPatternInfoFinderInfo
 
 
 class MarketingBusifavorStocksByStockIdGetResponseDisplayPatternInfo(TypedDict):
@@ -782,12 +720,7 @@ class MarketingBusifavorStocksByStockIdGetResponseCouponCodeCount(TypedDict):
     available_count: int
     """该批次当前可用的code数"""
 
-
-class MarketingBusifavorStocksByStockIdGetResponseNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
+MarketingBusifavorStocksByStockIdGetResponseNotifyConfig = MarketingBusifavorStocksPostBodyNotifyConfig
 
 
 class MarketingBusifavorStocksByStockIdGetResponseSendCountInformation(TypedDict):
@@ -839,18 +772,7 @@ class MarketingBusifavorStocksByStockIdGetResponse(TypedDict):
     subsidy: NotRequired[bool]
     """是否允许营销补差"""
 
-
-class MarketingBusifavorStocksByStockIdPatchBodyCustomEntranceMiniProgramsInfo(TypedDict):
-    """小程序入口"""
-
-    mini_programs_appid: str
-    """商家小程序appid"""
-    mini_programs_path: str
-    """商家小程序path"""
-    entrance_words: str
-    """入口文案"""
-    guiding_words: NotRequired[str]
-    """引导文案"""
+MarketingBusifavorStocksByStockIdPatchBodyCustomEntranceMiniProgramsInfo = MarketingBusifavorStocksPostBodyCustomEntranceMiniProgramsInfo
 
 
 class MarketingBusifavorStocksByStockIdPatchBodyCustomEntrance(TypedDict):
@@ -865,33 +787,9 @@ class MarketingBusifavorStocksByStockIdPatchBodyCustomEntrance(TypedDict):
     code_display_mode: NotRequired[Literal["NOT_SHOW", "BARCODE", "QRCODE"]]
     """code展示模式"""
 
+MarketingBusifavorStocksByStockIdPatchBodyDisplayPatternInfoFinderInfo = MarketingBusifavorStocksPostBodyDisplayPatternInfoFinderInfo
 
-class MarketingBusifavorStocksByStockIdPatchBodyDisplayPatternInfoFinderInfo(TypedDict):
-    """视频号相关信息"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingBusifavorStocksByStockIdPatchBodyDisplayPatternInfo(TypedDict):
-    """样式信息"""
-
-    description: NotRequired[str]
-    """使用须知"""
-    merchant_logo_url: NotRequired[str]
-    """商户logo"""
-    merchant_name: NotRequired[str]
-    """商户名称"""
-    background_color: NotRequired[Literal["Color010", "Color020", "Color030", "Color040", "Color050", "Color060", "Color070", "Color080", "Color090", "Color100"]]
-    """背景颜色"""
-    coupon_image_url: NotRequired[str]
-    """券详情图片"""
-    finder_info: NotRequired[MarketingBusifavorStocksByStockIdPatchBodyDisplayPatternInfoFinderInfo]
-    """视频号相关信息"""
+MarketingBusifavorStocksByStockIdPatchBodyDisplayPatternInfo = MarketingBusifavorStocksPostBodyDisplayPatternInfo
 
 
 class MarketingBusifavorStocksByStockIdPatchBodyCouponUseRule(TypedDict):
@@ -913,12 +811,7 @@ class MarketingBusifavorStocksByStockIdPatchBodyStockSendRule(TypedDict):
     prevent_api_abuse: NotRequired[bool]
     """可疑账号拦截"""
 
-
-class MarketingBusifavorStocksByStockIdPatchBodyNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
+MarketingBusifavorStocksByStockIdPatchBodyNotifyConfig = MarketingBusifavorStocksPostBodyNotifyConfig
 
 
 class MarketingBusifavorStocksByStockIdPatchBody(TypedDict):
@@ -1101,151 +994,29 @@ class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCodeInf
     coupon_code: NotRequired[str]
     """用户券code"""
 
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTimeAvailableWeekAvailableDayTime = MarketingBusifavorStocksPostBodyCouponUseRuleCouponAvailableTimeAvailableWeekAvailableDayTime
 
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTimeAvailableWeekAvailableDayTime(TypedDict):
-    """当天可用时间段"""
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTimeAvailableWeek = MarketingBusifavorStocksPostBodyCouponUseRuleCouponAvailableTimeAvailableWeek
 
-    begin_time: NotRequired[int]
-    """当天可用开始时间"""
-    end_time: NotRequired[int]
-    """当天可用结束时间"""
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTimeIrregularyAvaliableTime = MarketingBusifavorStocksPostBodyCouponUseRuleCouponAvailableTimeIrregularyAvaliableTime
 
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTime = MarketingBusifavorStocksByStockIdGetResponseCouponUseRuleCouponAvailableTime
 
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTimeAvailableWeek(TypedDict):
-    """固定周期有效时间段"""
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleFixedNormalCoupon = MarketingBusifavorStocksPostBodyCouponUseRuleFixedNormalCoupon
 
-    week_day: NotRequired[list[int]]
-    """可用星期数"""
-    available_day_time: NotRequired[list[MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTimeAvailableWeekAvailableDayTime]]
-    """当天可用时间段"""
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleDiscountCoupon = MarketingBusifavorStocksPostBodyCouponUseRuleDiscountCoupon
 
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleExchangeCoupon = MarketingBusifavorStocksPostBodyCouponUseRuleExchangeCoupon
 
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTimeIrregularyAvaliableTime(TypedDict):
-    """无规律的有效时间段"""
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRule = MarketingBusifavorStocksByStockIdGetResponseCouponUseRule
 
-    begin_time: NotRequired[str]
-    """开始时间 (RFC 3339)"""
-    end_time: NotRequired[str]
-    """结束时间 (RFC 3339)"""
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCustomEntranceMiniProgramsInfo = MarketingBusifavorStocksPostBodyCustomEntranceMiniProgramsInfo
 
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCustomEntrance = MarketingBusifavorStocksByStockIdGetResponseCustomEntrance
 
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTime(TypedDict):
-    """券可核销时间"""
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationDisplayPatternInfoFinderInfo = MarketingBusifavorStocksPostBodyDisplayPatternInfoFinderInfo
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_day_after_receive: NotRequired[int]
-    """生效后N天内有效"""
-    available_week: NotRequired[MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTimeAvailableWeek]
-    """固定周期有效时间段"""
-    irregulary_avaliable_time: NotRequired[list[MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTimeIrregularyAvaliableTime]]
-    """无规律的有效时间段"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-
-
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleFixedNormalCoupon(TypedDict):
-    """固定面额满减券使用规则"""
-
-    discount_amount: int
-    """优惠金额 (fen)"""
-    transaction_minimum: int
-    """消费门槛"""
-
-
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    discount_percent: int
-    """折扣比例"""
-    transaction_minimum: int
-    """消费门槛"""
-
-
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleExchangeCoupon(TypedDict):
-    """换购券使用规则"""
-
-    exchange_price: int
-    """单品换购价"""
-    transaction_minimum: int
-    """消费门槛"""
-
-
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRule(TypedDict):
-    """核销规则"""
-
-    coupon_available_time: MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleCouponAvailableTime
-    """券可核销时间"""
-    fixed_normal_coupon: NotRequired[MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleFixedNormalCoupon]
-    """固定面额满减券使用规则"""
-    discount_coupon: NotRequired[MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCouponUseRuleExchangeCoupon]
-    """换购券使用规则"""
-    use_method: str
-    """核销方式: OFF_LINE, MINI_PROGRAMS, SELF_CONSUME, PAYMENT_CODE"""
-    mini_programs_appid: NotRequired[str]
-    """小程序appid"""
-    mini_programs_path: NotRequired[str]
-    """小程序path"""
-
-
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCustomEntranceMiniProgramsInfo(TypedDict):
-    """小程序入口"""
-
-    mini_programs_appid: str
-    """商家小程序appid"""
-    mini_programs_path: str
-    """商家小程序path"""
-    entrance_words: str
-    """入口文案"""
-    guiding_words: NotRequired[str]
-    """引导文案"""
-
-
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCustomEntrance(TypedDict):
-    """自定义入口"""
-
-    mini_programs_info: NotRequired[MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationCustomEntranceMiniProgramsInfo]
-    """小程序入口"""
-    appid: NotRequired[str]
-    """商户公众号appid"""
-    hall_id: NotRequired[str]
-    """营销馆id"""
-    store_id: NotRequired[str]
-    """可用门店id"""
-    code_display_mode: NotRequired[str]
-    """code展示模式: NOT_SHOW, BARCODE, QRCODE"""
-
-
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationDisplayPatternInfoFinderInfo(TypedDict):
-    """视频号相关信息"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationDisplayPatternInfo(TypedDict):
-    """样式信息"""
-
-    description: NotRequired[str]
-    """使用须知"""
-    merchant_logo_url: NotRequired[str]
-    """商户logo"""
-    merchant_name: NotRequired[str]
-    """商户名称"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    coupon_image_url: NotRequired[str]
-    """券详情图片"""
-    finder_info: NotRequired[MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationDisplayPatternInfoFinderInfo]
-    """视频号相关信息"""
+MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformationDisplayPatternInfo = MarketingBusifavorStocksByStockIdGetResponseDisplayPatternInfo
 
 
 class MarketingBusifavorStocksByStockIdCouponcodesByCouponCodeGetResponseCouponInformation(TypedDict):
@@ -1540,27 +1311,13 @@ class MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleCouponAv
     available_day_after_receive: NotRequired[int]
     """领取后N天内有效"""
 
+MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleAvailableWeekAvailableDayTime = MarketingBusifavorStocksPostBodyCouponUseRuleCouponAvailableTimeAvailableWeekAvailableDayTime
 
-class MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleAvailableWeekAvailableDayTime(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: NotRequired[int]
-    """当天可用开始时间"""
-    end_time: NotRequired[int]
-    """当天可用结束时间"""
-
-
-class MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleAvailableWeek(TypedDict):
-    """固定周期有效时间段"""
-
-    week_day: NotRequired[list[int]]
-    """可用星期数"""
-    available_day_time: NotRequired[list[MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleAvailableWeekAvailableDayTime]]
-    """当天可用时间段"""
+MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleAvailableWeek = MarketingBusifavorStocksPostBodyCouponUseRuleCouponAvailableTimeAvailableWeek
 
 
 class MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleIrregularyAvaliableTime(TypedDict):
-    """无规律的有效时间段"""
+    """`irregulary_avaliable_time`"""
 
     begin_time: NotRequired[str]
     """开始时间 (RFC 3339)"""
@@ -1617,18 +1374,7 @@ class MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRule(TypedDi
     mini_programs_path: NotRequired[str]
     """小程序path"""
 
-
-class MarketingBusifavorUsersByOpenidCouponsGetResponseDataCustomEntranceMiniProgramsInfo(TypedDict):
-    """小程序入口"""
-
-    mini_programs_appid: str
-    """商家小程序appid"""
-    mini_programs_path: str
-    """商家小程序path"""
-    entrance_words: str
-    """入口文案"""
-    guiding_words: NotRequired[str]
-    """引导文案"""
+MarketingBusifavorUsersByOpenidCouponsGetResponseDataCustomEntranceMiniProgramsInfo = MarketingBusifavorStocksPostBodyCustomEntranceMiniProgramsInfo
 
 
 class MarketingBusifavorUsersByOpenidCouponsGetResponseDataCustomEntrance(TypedDict):
@@ -1645,33 +1391,9 @@ class MarketingBusifavorUsersByOpenidCouponsGetResponseDataCustomEntrance(TypedD
     code_display_mode: NotRequired[str]
     """code展示模式: BARCODE, QRCODE, NOT_SHOW"""
 
+MarketingBusifavorUsersByOpenidCouponsGetResponseDataDisplayPatternInfoFinderInfo = MarketingBusifavorStocksPostBodyDisplayPatternInfoFinderInfo
 
-class MarketingBusifavorUsersByOpenidCouponsGetResponseDataDisplayPatternInfoFinderInfo(TypedDict):
-    """视频号相关信息"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingBusifavorUsersByOpenidCouponsGetResponseDataDisplayPatternInfo(TypedDict):
-    """样式信息"""
-
-    description: NotRequired[str]
-    """使用须知"""
-    merchant_logo_url: NotRequired[str]
-    """商户logo"""
-    merchant_name: NotRequired[str]
-    """商户名称"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    coupon_image_url: NotRequired[str]
-    """券详情图片"""
-    finder_info: NotRequired[MarketingBusifavorUsersByOpenidCouponsGetResponseDataDisplayPatternInfoFinderInfo]
-    """视频号相关信息"""
+MarketingBusifavorUsersByOpenidCouponsGetResponseDataDisplayPatternInfo = MarketingBusifavorStocksByStockIdGetResponseDisplayPatternInfo
 
 
 class MarketingBusifavorUsersByOpenidCouponsGetResponseData(TypedDict):
@@ -1729,149 +1451,29 @@ class MarketingBusifavorUsersByOpenidCouponsGetResponse(TypedDict):
     data: list[MarketingBusifavorUsersByOpenidCouponsGetResponseData]
     """结果集"""
 
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleCouponAvailableTime = MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleCouponAvailableTime
 
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleCouponAvailableTime(TypedDict):
-    """券可核销时间"""
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleAvailableWeekAvailableDayTime = MarketingBusifavorStocksPostBodyCouponUseRuleCouponAvailableTimeAvailableWeekAvailableDayTime
 
-    available_begin_time: NotRequired[str]
-    """开始时间 (RFC 3339)"""
-    available_end_time: NotRequired[str]
-    """结束时间 (RFC 3339)"""
-    available_day_after_receive: NotRequired[int]
-    """领取后N天内有效"""
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleAvailableWeek = MarketingBusifavorStocksPostBodyCouponUseRuleCouponAvailableTimeAvailableWeek
 
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleIrregularyAvaliableTime = MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleIrregularyAvaliableTime
 
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleAvailableWeekAvailableDayTime(TypedDict):
-    """当天可用时间段"""
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleFixedNormalCoupon = MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleFixedNormalCoupon
 
-    begin_time: NotRequired[int]
-    """当天可用开始时间"""
-    end_time: NotRequired[int]
-    """当天可用结束时间"""
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleDiscountCoupon = MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleDiscountCoupon
 
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleExchangeCoupon = MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRuleExchangeCoupon
 
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleAvailableWeek(TypedDict):
-    """固定周期有效时间段"""
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRule = MarketingBusifavorUsersByOpenidCouponsGetResponseDataCouponUseRule
 
-    week_day: NotRequired[list[int]]
-    """可用星期数"""
-    available_day_time: NotRequired[list[MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleAvailableWeekAvailableDayTime]]
-    """当天可用时间段"""
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCustomEntranceMiniProgramsInfo = MarketingBusifavorStocksPostBodyCustomEntranceMiniProgramsInfo
 
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCustomEntrance = MarketingBusifavorUsersByOpenidCouponsGetResponseDataCustomEntrance
 
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleIrregularyAvaliableTime(TypedDict):
-    """无规律的有效时间段"""
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseDisplayPatternInfoFinderInfo = MarketingBusifavorStocksPostBodyDisplayPatternInfoFinderInfo
 
-    begin_time: NotRequired[str]
-    """开始时间 (RFC 3339)"""
-    end_time: NotRequired[str]
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleFixedNormalCoupon(TypedDict):
-    """固定面额满减券使用规则"""
-
-    discount_amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    transaction_minimum: NotRequired[int]
-    """消费门槛"""
-
-
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    discount_percent: NotRequired[int]
-    """折扣比例"""
-    transaction_minimum: NotRequired[int]
-    """消费门槛"""
-
-
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleExchangeCoupon(TypedDict):
-    """换购券使用规则"""
-
-    exchange_price: NotRequired[int]
-    """单品换购价"""
-    transaction_minimum: NotRequired[int]
-    """消费门槛"""
-
-
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRule(TypedDict):
-    """核销规则"""
-
-    coupon_available_time: MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleCouponAvailableTime
-    """券可核销时间"""
-    available_week: NotRequired[MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleAvailableWeek]
-    """固定周期有效时间段"""
-    irregulary_avaliable_time: NotRequired[list[MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleIrregularyAvaliableTime]]
-    """无规律的有效时间段"""
-    fixed_normal_coupon: NotRequired[MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleFixedNormalCoupon]
-    """固定面额满减券使用规则"""
-    discount_coupon: NotRequired[MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCouponUseRuleExchangeCoupon]
-    """换购券使用规则"""
-    use_method: str
-    """核销方式: OFF_LINE, MINI_PROGRAMS, PAYMENT_CODE, SELF_CONSUME"""
-    mini_programs_appid: NotRequired[str]
-    """小程序appid"""
-    mini_programs_path: NotRequired[str]
-    """小程序path"""
-
-
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCustomEntranceMiniProgramsInfo(TypedDict):
-    """小程序入口"""
-
-    mini_programs_appid: str
-    """商家小程序appid"""
-    mini_programs_path: str
-    """商家小程序path"""
-    entrance_words: str
-    """入口文案"""
-    guiding_words: NotRequired[str]
-    """引导文案"""
-
-
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCustomEntrance(TypedDict):
-    """自定义入口"""
-
-    mini_programs_info: NotRequired[MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseCustomEntranceMiniProgramsInfo]
-    """小程序入口"""
-    appid: NotRequired[str]
-    """商户公众号appid"""
-    hall_id: NotRequired[str]
-    """更多优惠入口"""
-    store_id: NotRequired[str]
-    """可用门店id"""
-    code_display_mode: NotRequired[str]
-    """code展示模式: BARCODE, QRCODE, NOT_SHOW"""
-
-
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseDisplayPatternInfoFinderInfo(TypedDict):
-    """视频号相关信息"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseDisplayPatternInfo(TypedDict):
-    """样式信息"""
-
-    description: NotRequired[str]
-    """使用须知"""
-    merchant_logo_url: NotRequired[str]
-    """商户logo"""
-    merchant_name: NotRequired[str]
-    """商户名称"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    coupon_image_url: NotRequired[str]
-    """券详情图片"""
-    finder_info: NotRequired[MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseDisplayPatternInfoFinderInfo]
-    """视频号相关信息"""
+MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponseDisplayPatternInfo = MarketingBusifavorStocksByStockIdGetResponseDisplayPatternInfo
 
 
 class MarketingBusifavorUsersByOpenidCouponsByCouponCodeAppidsByAppidGetResponse(TypedDict):

@@ -303,22 +303,7 @@ class MarketingFavorStocksGetParams(TypedDict):
     status: NotRequired[Literal["unactivated", "audit", "running", "stoped", "paused"]]
     """批次状态"""
 
-
-class MarketingFavorStocksGetResponseDataStockUseRule(TypedDict):
-    """发放规则"""
-
-    max_coupons: int
-    """发放总上限"""
-    max_amount: int
-    """总预算"""
-    max_amount_by_day: NotRequired[int]
-    """单天发放上限金额 (fen)"""
-    max_coupons_per_user: int
-    """单个用户可领个数"""
-    natural_person_limit: bool
-    """是否开启自然人限制"""
-    prevent_api_abuse: bool
-    """api发券防刷"""
+MarketingFavorStocksGetResponseDataStockUseRule = MarketingFavorCouponStocksPostBodyStockUseRule
 
 
 class MarketingFavorStocksGetResponseDataCutToMessage(TypedDict):
@@ -407,46 +392,11 @@ class MarketingFavorStocksByStockIdGetParams(TypedDict):
     stock_creator_mchid: str
     """创建批次的商户号"""
 
+MarketingFavorStocksByStockIdGetResponseStockUseRule = MarketingFavorCouponStocksPostBodyStockUseRule
 
-class MarketingFavorStocksByStockIdGetResponseStockUseRule(TypedDict):
-    """发放规则"""
+MarketingFavorStocksByStockIdGetResponseCutToMessage = MarketingFavorStocksGetResponseDataCutToMessage
 
-    max_coupons: int
-    """发放总上限"""
-    max_amount: int
-    """总预算"""
-    max_amount_by_day: NotRequired[int]
-    """单天发放上限金额 (fen)"""
-    max_coupons_per_user: int
-    """单个用户可领个数"""
-    natural_person_limit: bool
-    """是否开启自然人限制"""
-    prevent_api_abuse: bool
-    """api发券防刷"""
-
-
-class MarketingFavorStocksByStockIdGetResponseCutToMessage(TypedDict):
-    """减至批次特定信息"""
-
-    single_price_max: NotRequired[int]
-    """可用优惠的商品最高单价 (fen)"""
-    cut_to_price: NotRequired[int]
-    """减至后的优惠单价 (fen)"""
-
-
-class MarketingFavorStocksByStockIdGetResponseAvailableRegionList(TypedDict):
-    """消费金可用地域"""
-
-    type: NotRequired[str]
-    """类型"""
-    province: NotRequired[str]
-    """省"""
-    city: NotRequired[str]
-    """市"""
-    district: NotRequired[str]
-    """区"""
-    country: NotRequired[str]
-    """国家"""
+MarketingFavorStocksByStockIdGetResponseAvailableRegionList = MarketingFavorStocksGetResponseDataAvailableRegionList
 
 
 class MarketingFavorStocksByStockIdGetResponse(TypedDict):
@@ -692,27 +642,13 @@ class MarketingFavorUsersByOpenidCouponsGetParams(TypedDict):
     business_type: NotRequired[Literal["MULTIUSE"]]
     """业务类型"""
 
+MarketingFavorUsersByOpenidCouponsGetResponseDataCutToMessage = MarketingFavorStocksGetResponseDataCutToMessage
 
-class MarketingFavorUsersByOpenidCouponsGetResponseDataCutToMessage(TypedDict):
-    """减至批次特定信息"""
-
-    single_price_max: NotRequired[int]
-    """可用优惠的商品最高单价 (fen)"""
-    cut_to_price: NotRequired[int]
-    """减至后的优惠单价 (fen)"""
-
-
-class MarketingFavorUsersByOpenidCouponsGetResponseDataNormalCouponInformation(TypedDict):
-    """固定面额满减券使用规则"""
-
-    coupon_amount: int
-    """面额"""
-    transaction_minimum: int
-    """门槛"""
+MarketingFavorUsersByOpenidCouponsGetResponseDataNormalCouponInformation = MarketingFavorCouponStocksPostBodyCouponUseRuleFixedNormalCoupon
 
 
 class MarketingFavorUsersByOpenidCouponsGetResponseDataConsumeInformationGoodsDetail(TypedDict):
-    """单品信息"""
+    """`goods_detail`"""
 
     goods_id: NotRequired[str]
     """商品编码"""
@@ -821,49 +757,13 @@ class MarketingFavorUsersByOpenidCouponsByCouponIdGetParams(TypedDict):
     appid: str
     """公众账号ID"""
 
+MarketingFavorUsersByOpenidCouponsByCouponIdGetResponseCutToMessage = MarketingFavorStocksGetResponseDataCutToMessage
 
-class MarketingFavorUsersByOpenidCouponsByCouponIdGetResponseCutToMessage(TypedDict):
-    """减至批次特定信息"""
+MarketingFavorUsersByOpenidCouponsByCouponIdGetResponseNormalCouponInformation = MarketingFavorCouponStocksPostBodyCouponUseRuleFixedNormalCoupon
 
-    single_price_max: NotRequired[int]
-    """可用优惠的商品最高单价 (fen)"""
-    cut_to_price: NotRequired[int]
-    """减至后的优惠单价 (fen)"""
+MarketingFavorUsersByOpenidCouponsByCouponIdGetResponseConsumeInformationGoodsDetail = MarketingFavorUsersByOpenidCouponsGetResponseDataConsumeInformationGoodsDetail
 
-
-class MarketingFavorUsersByOpenidCouponsByCouponIdGetResponseNormalCouponInformation(TypedDict):
-    """固定面额满减券使用规则"""
-
-    coupon_amount: int
-    """面额"""
-    transaction_minimum: int
-    """门槛"""
-
-
-class MarketingFavorUsersByOpenidCouponsByCouponIdGetResponseConsumeInformationGoodsDetail(TypedDict):
-    """单品信息"""
-
-    goods_id: NotRequired[str]
-    """商品编码"""
-    quantity: NotRequired[int]
-    """商品数量"""
-    price: NotRequired[int]
-    """商品价格"""
-    discount_amount: NotRequired[int]
-    """商品优惠金额 (fen)"""
-
-
-class MarketingFavorUsersByOpenidCouponsByCouponIdGetResponseConsumeInformation(TypedDict):
-    """已实扣代金券核销信息"""
-
-    consume_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    consume_mchid: NotRequired[str]
-    """核销商户号"""
-    transaction_id: NotRequired[str]
-    """核销商户号"""
-    goods_detail: NotRequired[list[MarketingFavorUsersByOpenidCouponsByCouponIdGetResponseConsumeInformationGoodsDetail]]
-    """单品信息"""
+MarketingFavorUsersByOpenidCouponsByCouponIdGetResponseConsumeInformation = MarketingFavorUsersByOpenidCouponsGetResponseDataConsumeInformation
 
 
 class MarketingFavorUsersByOpenidCouponsByCouponIdGetResponse(TypedDict):

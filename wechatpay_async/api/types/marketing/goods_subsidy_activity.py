@@ -185,16 +185,7 @@ class MarketingGoodsSubsidyActivityActivityByActivityIdApplyPostBody(TypedDict):
     apply_infos: list[MarketingGoodsSubsidyActivityActivityByActivityIdApplyPostBodyApplyInfos]
     """门店报名信息"""
 
-
-class MarketingGoodsSubsidyActivityActivityByActivityIdApplyPostResponseFailedApplyInfosStoreInfo(TypedDict):
-    """门店信息"""
-
-    store_id: NotRequired[str]
-    """门店ID"""
-    accounting_merchant_id: NotRequired[str]
-    """门店补贴入账商户号"""
-    merchant_id: NotRequired[str]
-    """门店商户号"""
+MarketingGoodsSubsidyActivityActivityByActivityIdApplyPostResponseFailedApplyInfosStoreInfo = MarketingGoodsSubsidyActivityActivityByActivityIdApplyPostBodyApplyInfosStoreInfo
 
 
 class MarketingGoodsSubsidyActivityActivityByActivityIdApplyPostResponseFailedApplyInfos(TypedDict):
@@ -205,16 +196,7 @@ class MarketingGoodsSubsidyActivityActivityByActivityIdApplyPostResponseFailedAp
     goods_original_price: NotRequired[int]
     """商品原价 (fen)"""
 
-
-class MarketingGoodsSubsidyActivityActivityByActivityIdApplyPostResponseSucceedApplyInfosStoreInfo(TypedDict):
-    """门店信息"""
-
-    store_id: NotRequired[str]
-    """门店ID"""
-    accounting_merchant_id: NotRequired[str]
-    """门店补贴入账商户号"""
-    merchant_id: NotRequired[str]
-    """门店商户号"""
+MarketingGoodsSubsidyActivityActivityByActivityIdApplyPostResponseSucceedApplyInfosStoreInfo = MarketingGoodsSubsidyActivityActivityByActivityIdApplyPostBodyApplyInfosStoreInfo
 
 
 class MarketingGoodsSubsidyActivityActivityByActivityIdApplyPostResponseSucceedApplyInfos(TypedDict):
@@ -271,20 +253,7 @@ class MarketingGoodsSubsidyActivityQualificationLockPostResponse(TypedDict):
     succeed_qualification_ids: NotRequired[list[str]]
     """锁定成功的资格ID列表"""
 
-
-class MarketingGoodsSubsidyActivityQualificationUnlockPostBodyOrderInformation(TypedDict):
-    """订单信息"""
-
-    payer_openid: NotRequired[str]
-    """支付订单的微信用户OpenID"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    total_fee: NotRequired[int]
-    """订单总金额 (fen)"""
-    store_id: NotRequired[str]
-    """门店ID"""
-    store_merchant_id: NotRequired[str]
-    """门店商户号"""
+MarketingGoodsSubsidyActivityQualificationUnlockPostBodyOrderInformation = MarketingGoodsSubsidyActivityQualificationLockPostBodyOrderInformation
 
 
 class MarketingGoodsSubsidyActivityQualificationUnlockPostBody(TypedDict):
@@ -342,12 +311,7 @@ class MarketingGoodsSubsidyActivityRetailStoreActByActivityIdRepresentativeDelet
     delete_time: str
     """删除时间 (RFC 3339)"""
 
-
-class MarketingGoodsSubsidyActivityRetailStoreActByActivityIdRepresentativePutBodyRepresentativeInfoList(TypedDict):
-    """业务代理信息列表"""
-
-    openid: str
-    """业务代理的OpenID"""
+MarketingGoodsSubsidyActivityRetailStoreActByActivityIdRepresentativePutBodyRepresentativeInfoList = MarketingGoodsSubsidyActivityRetailStoreActByActivityIdRepresentativeDeleteBodyRepresentativeInfoList
 
 
 class MarketingGoodsSubsidyActivityRetailStoreActByActivityIdRepresentativePutBody(TypedDict):

@@ -265,136 +265,31 @@ class MarketingMembercardActivityActivitiesGetResponse(TypedDict):
     total_count: NotRequired[int]
     """资源总条数"""
 
+MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendTime
 
-class MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendTime(TypedDict):
-    """指定时间"""
+MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendDayTimeBeginDayTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendDayTimeBeginDayTime
 
-    begin_time: str
-    """发放开始时间 (RFC 3339)"""
-    end_time: str
-    """发放结束时间 (RFC 3339)"""
+MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendDayTimeEndDayTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendDayTimeEndDayTime
 
+MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendDayTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendDayTime
 
-class MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendDayTimeBeginDayTime(TypedDict):
-    """每日发放开始时间"""
+MarketingMembercardActivityActivitiesPostBodyAwardSendPeriod = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriod
 
-    hours: int
-    """小时"""
-    minutes: int
-    """分"""
-    seconds: int
-    """秒"""
+MarketingMembercardActivityActivitiesPostBodyStockList = MarketingMembercardActivityActivitiesGetResponseDataStockList
 
+MarketingMembercardActivityActivitiesPostBodyPayActivitySettingActivateSettingActivateMiniprogram = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingActivateSettingActivateMiniprogram
 
-class MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendDayTimeEndDayTime(TypedDict):
-    """每日发放结束时间"""
+MarketingMembercardActivityActivitiesPostBodyPayActivitySettingActivateSetting = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingActivateSetting
 
-    hours: int
-    """小时"""
-    minutes: int
-    """分"""
-    seconds: int
-    """秒"""
+MarketingMembercardActivityActivitiesPostBodyPayActivitySettingPaymentSettingPaymentMode = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingPaymentSettingPaymentMode
 
+MarketingMembercardActivityActivitiesPostBodyPayActivitySettingPaymentSetting = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingPaymentSetting
 
-class MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendDayTime(TypedDict):
-    """指定时间段"""
+MarketingMembercardActivityActivitiesPostBodyPayActivitySetting = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySetting
 
-    begin_day_time: MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendDayTimeBeginDayTime
-    """每日发放开始时间"""
-    end_day_time: MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendDayTimeEndDayTime
-    """每日发放结束时间"""
+MarketingMembercardActivityActivitiesPostBodyMiniprogramActivitySettingAwardJumpDeploy = MarketingMembercardActivityActivitiesGetResponseDataMiniprogramActivitySettingAwardJumpDeploy
 
-
-class MarketingMembercardActivityActivitiesPostBodyAwardSendPeriod(TypedDict):
-    """发放时间段"""
-
-    award_send_time: NotRequired[list[MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendTime]]
-    """指定时间"""
-    award_send_day_time: NotRequired[list[MarketingMembercardActivityActivitiesPostBodyAwardSendPeriodAwardSendDayTime]]
-    """指定时间段"""
-
-
-class MarketingMembercardActivityActivitiesPostBodyStockList(TypedDict):
-    """优惠券列表"""
-
-    stock_creator_mchid: str
-    """创建批次的商户号"""
-    stock_id: str
-    """券批次ID"""
-
-
-class MarketingMembercardActivityActivitiesPostBodyPayActivitySettingActivateSettingActivateMiniprogram(TypedDict):
-    """跳转激活的小程序"""
-
-    activate_appid: str
-    """跳转激活的appid"""
-    activate_path: str
-    """跳转激活的path"""
-
-
-class MarketingMembercardActivityActivitiesPostBodyPayActivitySettingActivateSetting(TypedDict):
-    """激活方式设置"""
-
-    activate_type: str
-    """激活类型"""
-    activate_url: NotRequired[str]
-    """跳转激活的url"""
-    activate_miniprogram: NotRequired[MarketingMembercardActivityActivitiesPostBodyPayActivitySettingActivateSettingActivateMiniprogram]
-    """跳转激活的小程序"""
-
-
-class MarketingMembercardActivityActivitiesPostBodyPayActivitySettingPaymentSettingPaymentMode(TypedDict):
-    """支付模式"""
-
-    payment_scene_list: NotRequired[list[str]]
-    """支付场景列表"""
-
-
-class MarketingMembercardActivityActivitiesPostBodyPayActivitySettingPaymentSetting(TypedDict):
-    """支付设置"""
-
-    payment_mode: NotRequired[MarketingMembercardActivityActivitiesPostBodyPayActivitySettingPaymentSettingPaymentMode]
-    """支付模式"""
-    limit_bank: NotRequired[str]
-    """指定银行的简称"""
-    goods_tags: NotRequired[list[str]]
-    """订单优惠标记"""
-
-
-class MarketingMembercardActivityActivitiesPostBodyPayActivitySetting(TypedDict):
-    """支付后活动设置"""
-
-    logo_url: str
-    """商户logo"""
-    activity_second_title: str
-    """支付结果页活动副标题"""
-    mchid_list: NotRequired[list[str]]
-    """活动曝光商户号"""
-    activate_setting: NotRequired[MarketingMembercardActivityActivitiesPostBodyPayActivitySettingActivateSetting]
-    """激活方式设置"""
-    payment_setting: NotRequired[MarketingMembercardActivityActivitiesPostBodyPayActivitySettingPaymentSetting]
-    """支付设置"""
-
-
-class MarketingMembercardActivityActivitiesPostBodyMiniprogramActivitySettingAwardJumpDeploy(TypedDict):
-    """领奖页面跳转配置"""
-
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序path"""
-    button_text: NotRequired[str]
-    """跳转按钮文案"""
-
-
-class MarketingMembercardActivityActivitiesPostBodyMiniprogramActivitySetting(TypedDict):
-    """支付前会员活动设置"""
-
-    outer_str: NotRequired[list[str]]
-    """指定领取渠道"""
-    award_jump_deploy: NotRequired[MarketingMembercardActivityActivitiesPostBodyMiniprogramActivitySettingAwardJumpDeploy]
-    """领奖页面跳转配置"""
+MarketingMembercardActivityActivitiesPostBodyMiniprogramActivitySetting = MarketingMembercardActivityActivitiesGetResponseDataMiniprogramActivitySetting
 
 
 class MarketingMembercardActivityActivitiesPostBody(TypedDict):
@@ -421,136 +316,31 @@ class MarketingMembercardActivityActivitiesPostBody(TypedDict):
     miniprogram_activity_setting: NotRequired[MarketingMembercardActivityActivitiesPostBodyMiniprogramActivitySetting]
     """支付前会员活动设置"""
 
+MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendTime
 
-class MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendTime(TypedDict):
-    """指定时间"""
+MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendDayTimeBeginDayTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendDayTimeBeginDayTime
 
-    begin_time: str
-    """发放开始时间 (RFC 3339)"""
-    end_time: str
-    """发放结束时间 (RFC 3339)"""
+MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendDayTimeEndDayTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendDayTimeEndDayTime
 
+MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendDayTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendDayTime
 
-class MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendDayTimeBeginDayTime(TypedDict):
-    """每日发放开始时间"""
+MarketingMembercardActivityActivitiesPostResponseAwardSendPeriod = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriod
 
-    hours: int
-    """小时"""
-    minutes: int
-    """分"""
-    seconds: int
-    """秒"""
+MarketingMembercardActivityActivitiesPostResponseStockList = MarketingMembercardActivityActivitiesGetResponseDataStockList
 
+MarketingMembercardActivityActivitiesPostResponsePayActivitySettingActivateSettingActivateMiniprogram = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingActivateSettingActivateMiniprogram
 
-class MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendDayTimeEndDayTime(TypedDict):
-    """每日发放结束时间"""
+MarketingMembercardActivityActivitiesPostResponsePayActivitySettingActivateSetting = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingActivateSetting
 
-    hours: int
-    """小时"""
-    minutes: int
-    """分"""
-    seconds: int
-    """秒"""
+MarketingMembercardActivityActivitiesPostResponsePayActivitySettingPaymentSettingPaymentMode = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingPaymentSettingPaymentMode
 
+MarketingMembercardActivityActivitiesPostResponsePayActivitySettingPaymentSetting = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingPaymentSetting
 
-class MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendDayTime(TypedDict):
-    """指定时间段"""
+MarketingMembercardActivityActivitiesPostResponsePayActivitySetting = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySetting
 
-    begin_day_time: MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendDayTimeBeginDayTime
-    """每日发放开始时间"""
-    end_day_time: MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendDayTimeEndDayTime
-    """每日发放结束时间"""
+MarketingMembercardActivityActivitiesPostResponseMiniprogramActivitySettingAwardJumpDeploy = MarketingMembercardActivityActivitiesGetResponseDataMiniprogramActivitySettingAwardJumpDeploy
 
-
-class MarketingMembercardActivityActivitiesPostResponseAwardSendPeriod(TypedDict):
-    """发放时间段"""
-
-    award_send_time: NotRequired[list[MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendTime]]
-    """指定时间"""
-    award_send_day_time: NotRequired[list[MarketingMembercardActivityActivitiesPostResponseAwardSendPeriodAwardSendDayTime]]
-    """指定时间段"""
-
-
-class MarketingMembercardActivityActivitiesPostResponseStockList(TypedDict):
-    """优惠券列表"""
-
-    stock_creator_mchid: str
-    """创建批次的商户号"""
-    stock_id: str
-    """券批次ID"""
-
-
-class MarketingMembercardActivityActivitiesPostResponsePayActivitySettingActivateSettingActivateMiniprogram(TypedDict):
-    """跳转激活的小程序"""
-
-    activate_appid: str
-    """跳转激活的appid"""
-    activate_path: str
-    """跳转激活的path"""
-
-
-class MarketingMembercardActivityActivitiesPostResponsePayActivitySettingActivateSetting(TypedDict):
-    """激活方式设置"""
-
-    activate_type: str
-    """激活类型"""
-    activate_url: NotRequired[str]
-    """跳转激活的url"""
-    activate_miniprogram: NotRequired[MarketingMembercardActivityActivitiesPostResponsePayActivitySettingActivateSettingActivateMiniprogram]
-    """跳转激活的小程序"""
-
-
-class MarketingMembercardActivityActivitiesPostResponsePayActivitySettingPaymentSettingPaymentMode(TypedDict):
-    """支付模式"""
-
-    payment_scene_list: NotRequired[list[str]]
-    """支付场景列表"""
-
-
-class MarketingMembercardActivityActivitiesPostResponsePayActivitySettingPaymentSetting(TypedDict):
-    """支付设置"""
-
-    payment_mode: NotRequired[MarketingMembercardActivityActivitiesPostResponsePayActivitySettingPaymentSettingPaymentMode]
-    """支付模式"""
-    limit_bank: NotRequired[str]
-    """指定银行的简称"""
-    goods_tags: NotRequired[list[str]]
-    """订单优惠标记"""
-
-
-class MarketingMembercardActivityActivitiesPostResponsePayActivitySetting(TypedDict):
-    """支付后活动设置"""
-
-    logo_url: str
-    """商户logo"""
-    activity_second_title: str
-    """支付结果页活动副标题"""
-    mchid_list: NotRequired[list[str]]
-    """活动曝光商户号"""
-    activate_setting: NotRequired[MarketingMembercardActivityActivitiesPostResponsePayActivitySettingActivateSetting]
-    """激活方式设置"""
-    payment_setting: NotRequired[MarketingMembercardActivityActivitiesPostResponsePayActivitySettingPaymentSetting]
-    """支付设置"""
-
-
-class MarketingMembercardActivityActivitiesPostResponseMiniprogramActivitySettingAwardJumpDeploy(TypedDict):
-    """领奖页面跳转配置"""
-
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序path"""
-    button_text: NotRequired[str]
-    """跳转按钮文案"""
-
-
-class MarketingMembercardActivityActivitiesPostResponseMiniprogramActivitySetting(TypedDict):
-    """支付前会员活动设置"""
-
-    outer_str: NotRequired[list[str]]
-    """指定领取渠道"""
-    award_jump_deploy: NotRequired[MarketingMembercardActivityActivitiesPostResponseMiniprogramActivitySettingAwardJumpDeploy]
-    """领奖页面跳转配置"""
+MarketingMembercardActivityActivitiesPostResponseMiniprogramActivitySetting = MarketingMembercardActivityActivitiesGetResponseDataMiniprogramActivitySetting
 
 
 class MarketingMembercardActivityActivitiesPostResponse(TypedDict):
@@ -585,136 +375,31 @@ class MarketingMembercardActivityActivitiesPostResponse(TypedDict):
     miniprogram_activity_setting: NotRequired[MarketingMembercardActivityActivitiesPostResponseMiniprogramActivitySetting]
     """支付前会员活动设置"""
 
+MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendTime
 
-class MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendTime(TypedDict):
-    """指定时间"""
+MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendDayTimeBeginDayTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendDayTimeBeginDayTime
 
-    begin_time: str
-    """发放开始时间 (RFC 3339)"""
-    end_time: str
-    """发放结束时间 (RFC 3339)"""
+MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendDayTimeEndDayTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendDayTimeEndDayTime
 
+MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendDayTime = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriodAwardSendDayTime
 
-class MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendDayTimeBeginDayTime(TypedDict):
-    """每日发放开始时间"""
+MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriod = MarketingMembercardActivityActivitiesGetResponseDataAwardSendPeriod
 
-    hours: int
-    """小时"""
-    minutes: int
-    """分"""
-    seconds: int
-    """秒"""
+MarketingMembercardActivityActivitiesByActivityIdGetResponseStockList = MarketingMembercardActivityActivitiesGetResponseDataStockList
 
+MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingActivateSettingActivateMiniprogram = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingActivateSettingActivateMiniprogram
 
-class MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendDayTimeEndDayTime(TypedDict):
-    """每日发放结束时间"""
+MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingActivateSetting = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingActivateSetting
 
-    hours: int
-    """小时"""
-    minutes: int
-    """分"""
-    seconds: int
-    """秒"""
+MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingPaymentSettingPaymentMode = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingPaymentSettingPaymentMode
 
+MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingPaymentSetting = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySettingPaymentSetting
 
-class MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendDayTime(TypedDict):
-    """指定时间段"""
+MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySetting = MarketingMembercardActivityActivitiesGetResponseDataPayActivitySetting
 
-    begin_day_time: MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendDayTimeBeginDayTime
-    """每日发放开始时间"""
-    end_day_time: MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendDayTimeEndDayTime
-    """每日发放结束时间"""
+MarketingMembercardActivityActivitiesByActivityIdGetResponseMiniprogramActivitySettingAwardJumpDeploy = MarketingMembercardActivityActivitiesGetResponseDataMiniprogramActivitySettingAwardJumpDeploy
 
-
-class MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriod(TypedDict):
-    """发放时间段"""
-
-    award_send_time: NotRequired[list[MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendTime]]
-    """指定时间"""
-    award_send_day_time: NotRequired[list[MarketingMembercardActivityActivitiesByActivityIdGetResponseAwardSendPeriodAwardSendDayTime]]
-    """指定时间段"""
-
-
-class MarketingMembercardActivityActivitiesByActivityIdGetResponseStockList(TypedDict):
-    """优惠券列表"""
-
-    stock_creator_mchid: str
-    """创建批次的商户号"""
-    stock_id: str
-    """券批次ID"""
-
-
-class MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingActivateSettingActivateMiniprogram(TypedDict):
-    """跳转激活的小程序"""
-
-    activate_appid: str
-    """跳转激活的appid"""
-    activate_path: str
-    """跳转激活的path"""
-
-
-class MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingActivateSetting(TypedDict):
-    """激活方式设置"""
-
-    activate_type: str
-    """激活类型"""
-    activate_url: NotRequired[str]
-    """跳转激活的url"""
-    activate_miniprogram: NotRequired[MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingActivateSettingActivateMiniprogram]
-    """跳转激活的小程序"""
-
-
-class MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingPaymentSettingPaymentMode(TypedDict):
-    """支付模式"""
-
-    payment_scene_list: NotRequired[list[str]]
-    """支付场景列表"""
-
-
-class MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingPaymentSetting(TypedDict):
-    """支付设置"""
-
-    payment_mode: NotRequired[MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingPaymentSettingPaymentMode]
-    """支付模式"""
-    limit_bank: NotRequired[str]
-    """指定银行的简称"""
-    goods_tags: NotRequired[list[str]]
-    """订单优惠标记"""
-
-
-class MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySetting(TypedDict):
-    """支付后活动设置"""
-
-    logo_url: str
-    """商户logo"""
-    activity_second_title: str
-    """支付结果页活动副标题"""
-    mchid_list: NotRequired[list[str]]
-    """活动曝光商户号"""
-    activate_setting: NotRequired[MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingActivateSetting]
-    """激活方式设置"""
-    payment_setting: NotRequired[MarketingMembercardActivityActivitiesByActivityIdGetResponsePayActivitySettingPaymentSetting]
-    """支付设置"""
-
-
-class MarketingMembercardActivityActivitiesByActivityIdGetResponseMiniprogramActivitySettingAwardJumpDeploy(TypedDict):
-    """领奖页面跳转配置"""
-
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序path"""
-    button_text: NotRequired[str]
-    """跳转按钮文案"""
-
-
-class MarketingMembercardActivityActivitiesByActivityIdGetResponseMiniprogramActivitySetting(TypedDict):
-    """支付前会员活动设置"""
-
-    outer_str: NotRequired[list[str]]
-    """指定领取渠道"""
-    award_jump_deploy: NotRequired[MarketingMembercardActivityActivitiesByActivityIdGetResponseMiniprogramActivitySettingAwardJumpDeploy]
-    """领奖页面跳转配置"""
+MarketingMembercardActivityActivitiesByActivityIdGetResponseMiniprogramActivitySetting = MarketingMembercardActivityActivitiesGetResponseDataMiniprogramActivitySetting
 
 
 class MarketingMembercardActivityActivitiesByActivityIdGetResponse(TypedDict):

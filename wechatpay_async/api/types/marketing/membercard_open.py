@@ -320,14 +320,7 @@ class MarketingMembercardOpenCardsGetResponse(TypedDict):
     data: NotRequired[list[MarketingMembercardOpenCardsGetResponseData]]
     """会员卡列表"""
 
-
-class MarketingMembercardOpenCardsPostBodyBrand(TypedDict):
-    """品牌信息"""
-
-    brand_id: str
-    """品牌id"""
-    display_name: str
-    """品牌展示名称"""
+MarketingMembercardOpenCardsPostBodyBrand = MarketingMembercardOpenCardsGetResponseDataBrand
 
 
 class MarketingMembercardOpenCardsPostBodyDateInformation(TypedDict):
@@ -344,18 +337,7 @@ class MarketingMembercardOpenCardsPostBodyDateInformation(TypedDict):
     wait_days_after_receive: NotRequired[int]
     """领取后N天开始生效"""
 
-
-class MarketingMembercardOpenCardsPostBodyBalanceInformation(TypedDict):
-    """储值信息"""
-
-    need_balance: NotRequired[bool]
-    """是否支持储值"""
-    balance_appid: NotRequired[str]
-    """储值小程序appid"""
-    balance_path: NotRequired[str]
-    """储值小程序path"""
-    balance_url: NotRequired[str]
-    """储值url"""
+MarketingMembercardOpenCardsPostBodyBalanceInformation = MarketingMembercardOpenCardsGetResponseDataBalanceInformation
 
 
 class MarketingMembercardOpenCardsPostBodyUserInformationFormCustomFieldList(TypedDict):
@@ -377,18 +359,7 @@ class MarketingMembercardOpenCardsPostBodyUserInformationForm(TypedDict):
     custom_field_list: NotRequired[list[MarketingMembercardOpenCardsPostBodyUserInformationFormCustomFieldList]]
     """商户自定义的开卡信息字段"""
 
-
-class MarketingMembercardOpenCardsPostBodyAdditionalStatement(TypedDict):
-    """商户补充声明"""
-
-    title: NotRequired[str]
-    """标题"""
-    url: NotRequired[str]
-    """跳转url"""
-    appid: NotRequired[str]
-    """跳转小程序appid"""
-    path: NotRequired[str]
-    """跳转小程序path"""
+MarketingMembercardOpenCardsPostBodyAdditionalStatement = MarketingMembercardOpenCardsGetResponseDataAdditionalStatement
 
 
 class MarketingMembercardOpenCardsPostBody(TypedDict):
@@ -431,73 +402,17 @@ class MarketingMembercardOpenCardsPostBody(TypedDict):
     need_dynamic_code: NotRequired[bool]
     """是否启用动态码"""
 
+MarketingMembercardOpenCardsPostResponseBrand = MarketingMembercardOpenCardsGetResponseDataBrand
 
-class MarketingMembercardOpenCardsPostResponseBrand(TypedDict):
-    """品牌信息"""
+MarketingMembercardOpenCardsPostResponseDateInformation = MarketingMembercardOpenCardsGetResponseDataDateInformation
 
-    brand_id: str
-    """品牌id"""
-    display_name: str
-    """品牌展示名称"""
+MarketingMembercardOpenCardsPostResponseBalanceInformation = MarketingMembercardOpenCardsGetResponseDataBalanceInformation
 
+MarketingMembercardOpenCardsPostResponseUserInformationFormCustomFieldList = MarketingMembercardOpenCardsGetResponseDataUserInformationFormCustomFieldList
 
-class MarketingMembercardOpenCardsPostResponseDateInformation(TypedDict):
-    """有效期"""
+MarketingMembercardOpenCardsPostResponseUserInformationForm = MarketingMembercardOpenCardsGetResponseDataUserInformationForm
 
-    type: str
-    """有效期类型: FIX_TIME_RANGE, FIX_TERM, PERMANENT"""
-    available_begin_time: NotRequired[str]
-    """有效期开始时间 (RFC 3339)"""
-    available_end_time: NotRequired[str]
-    """有效期结束时间 (RFC 3339)"""
-    available_day_after_receive: NotRequired[int]
-    """生效后N天内有效"""
-
-
-class MarketingMembercardOpenCardsPostResponseBalanceInformation(TypedDict):
-    """储值信息"""
-
-    need_balance: NotRequired[bool]
-    """是否支持储值"""
-    balance_appid: NotRequired[str]
-    """储值小程序appid"""
-    balance_path: NotRequired[str]
-    """储值小程序path"""
-    balance_url: NotRequired[str]
-    """储值url"""
-
-
-class MarketingMembercardOpenCardsPostResponseUserInformationFormCustomFieldList(TypedDict):
-    """商户自定义的开卡信息字段"""
-
-    type: NotRequired[str]
-    """商户自定义的开卡信息字段类型: TEXT, SELECT, RADIO, CHECK_BOX"""
-    name: NotRequired[str]
-    """字段名称"""
-    values: NotRequired[list[str]]
-    """字段值"""
-
-
-class MarketingMembercardOpenCardsPostResponseUserInformationForm(TypedDict):
-    """开卡信息"""
-
-    common_field_list: NotRequired[list[str]]
-    """平台提供的通用开卡信息字段"""
-    custom_field_list: NotRequired[list[MarketingMembercardOpenCardsPostResponseUserInformationFormCustomFieldList]]
-    """商户自定义的开卡信息字段"""
-
-
-class MarketingMembercardOpenCardsPostResponseAdditionalStatement(TypedDict):
-    """商户补充声明"""
-
-    title: NotRequired[str]
-    """标题"""
-    url: NotRequired[str]
-    """跳转url"""
-    appid: NotRequired[str]
-    """跳转小程序appid"""
-    path: NotRequired[str]
-    """跳转小程序path"""
+MarketingMembercardOpenCardsPostResponseAdditionalStatement = MarketingMembercardOpenCardsGetResponseDataAdditionalStatement
 
 
 class MarketingMembercardOpenCardsPostResponse(TypedDict):
@@ -548,73 +463,17 @@ class MarketingMembercardOpenCardsPostResponse(TypedDict):
     additional_statement: NotRequired[MarketingMembercardOpenCardsPostResponseAdditionalStatement]
     """商户补充声明"""
 
+MarketingMembercardOpenCardsByCardIdGetResponseBrand = MarketingMembercardOpenCardsGetResponseDataBrand
 
-class MarketingMembercardOpenCardsByCardIdGetResponseBrand(TypedDict):
-    """品牌信息"""
+MarketingMembercardOpenCardsByCardIdGetResponseDateInformation = MarketingMembercardOpenCardsGetResponseDataDateInformation
 
-    brand_id: str
-    """品牌id"""
-    display_name: str
-    """品牌展示名称"""
+MarketingMembercardOpenCardsByCardIdGetResponseBalanceInformation = MarketingMembercardOpenCardsGetResponseDataBalanceInformation
 
+MarketingMembercardOpenCardsByCardIdGetResponseUserInformationFormCustomFieldList = MarketingMembercardOpenCardsGetResponseDataUserInformationFormCustomFieldList
 
-class MarketingMembercardOpenCardsByCardIdGetResponseDateInformation(TypedDict):
-    """有效期"""
+MarketingMembercardOpenCardsByCardIdGetResponseUserInformationForm = MarketingMembercardOpenCardsGetResponseDataUserInformationForm
 
-    type: str
-    """有效期类型: FIX_TIME_RANGE, FIX_TERM, PERMANENT"""
-    available_begin_time: NotRequired[str]
-    """有效期开始时间 (RFC 3339)"""
-    available_end_time: NotRequired[str]
-    """有效期结束时间 (RFC 3339)"""
-    available_day_after_receive: NotRequired[int]
-    """生效后N天内有效"""
-
-
-class MarketingMembercardOpenCardsByCardIdGetResponseBalanceInformation(TypedDict):
-    """储值信息"""
-
-    need_balance: NotRequired[bool]
-    """是否支持储值"""
-    balance_appid: NotRequired[str]
-    """储值小程序appid"""
-    balance_path: NotRequired[str]
-    """储值小程序path"""
-    balance_url: NotRequired[str]
-    """储值url"""
-
-
-class MarketingMembercardOpenCardsByCardIdGetResponseUserInformationFormCustomFieldList(TypedDict):
-    """商户自定义的开卡信息字段"""
-
-    type: NotRequired[str]
-    """商户自定义的开卡信息字段类型: TEXT, SELECT, RADIO, CHECK_BOX"""
-    name: NotRequired[str]
-    """字段名称"""
-    values: NotRequired[list[str]]
-    """字段值"""
-
-
-class MarketingMembercardOpenCardsByCardIdGetResponseUserInformationForm(TypedDict):
-    """开卡信息"""
-
-    common_field_list: NotRequired[list[str]]
-    """平台提供的通用开卡信息字段"""
-    custom_field_list: NotRequired[list[MarketingMembercardOpenCardsByCardIdGetResponseUserInformationFormCustomFieldList]]
-    """商户自定义的开卡信息字段"""
-
-
-class MarketingMembercardOpenCardsByCardIdGetResponseAdditionalStatement(TypedDict):
-    """商户补充声明"""
-
-    title: NotRequired[str]
-    """标题"""
-    url: NotRequired[str]
-    """跳转url"""
-    appid: NotRequired[str]
-    """跳转小程序appid"""
-    path: NotRequired[str]
-    """跳转小程序path"""
+MarketingMembercardOpenCardsByCardIdGetResponseAdditionalStatement = MarketingMembercardOpenCardsGetResponseDataAdditionalStatement
 
 
 class MarketingMembercardOpenCardsByCardIdGetResponse(TypedDict):
@@ -680,29 +539,9 @@ class MarketingMembercardOpenCardsByCardIdPatchBodyDateInformation(TypedDict):
     available_begin_time: NotRequired[str]
     """有效期开始时间 (RFC 3339)"""
 
+MarketingMembercardOpenCardsByCardIdPatchBodyBalanceInformation = MarketingMembercardOpenCardsGetResponseDataBalanceInformation
 
-class MarketingMembercardOpenCardsByCardIdPatchBodyBalanceInformation(TypedDict):
-    """储值信息"""
-
-    need_balance: NotRequired[bool]
-    """是否支持储值"""
-    balance_appid: NotRequired[str]
-    """储值小程序appid"""
-    balance_path: NotRequired[str]
-    """储值小程序path"""
-    balance_url: NotRequired[str]
-    """储值url"""
-
-
-class MarketingMembercardOpenCardsByCardIdPatchBodyUserInformationFormCustomFieldList(TypedDict):
-    """商户自定义的开卡信息字段"""
-
-    type: NotRequired[Literal["TEXT", "SELECT", "RADIO", "CHECK_BOX"]]
-    """商户自定义的开卡信息字段类型"""
-    name: NotRequired[str]
-    """字段名称"""
-    values: NotRequired[list[str]]
-    """字段值"""
+MarketingMembercardOpenCardsByCardIdPatchBodyUserInformationFormCustomFieldList = MarketingMembercardOpenCardsPostBodyUserInformationFormCustomFieldList
 
 
 class MarketingMembercardOpenCardsByCardIdPatchBodyUserInformationForm(TypedDict):
@@ -715,18 +554,7 @@ class MarketingMembercardOpenCardsByCardIdPatchBodyUserInformationForm(TypedDict
     custom_field_list: NotRequired[list[MarketingMembercardOpenCardsByCardIdPatchBodyUserInformationFormCustomFieldList]]
     """商户自定义的开卡信息字段"""
 
-
-class MarketingMembercardOpenCardsByCardIdPatchBodyAdditionalStatement(TypedDict):
-    """商户补充声明"""
-
-    title: NotRequired[str]
-    """标题"""
-    url: NotRequired[str]
-    """跳转url"""
-    appid: NotRequired[str]
-    """跳转小程序appid"""
-    path: NotRequired[str]
-    """跳转小程序path"""
+MarketingMembercardOpenCardsByCardIdPatchBodyAdditionalStatement = MarketingMembercardOpenCardsGetResponseDataAdditionalStatement
 
 
 class MarketingMembercardOpenCardsByCardIdPatchBody(TypedDict):
@@ -765,14 +593,7 @@ class MarketingMembercardOpenCardsByCardIdPatchBody(TypedDict):
     need_dynamic_code: NotRequired[bool]
     """是否启用动态码"""
 
-
-class MarketingMembercardOpenCardsByCardIdCodesByCodeGetResponseUserInformationCommonFieldList(TypedDict):
-    """平台提供的通用开卡信息字段"""
-
-    name: NotRequired[str]
-    """平台提供的通用开卡信息字段: USER_FORM_FLAG_MOBILE, USER_FORM_FLAG_SEX, USER_FORM_FLAG_NAME, USER_FORM_FLAG_BIRTHDAY, USER_FORM_FLAG_ADDRESS, USER_FORM_FLAG_EMAIL, USER_FORM_FLAG_CITY"""
-    value: NotRequired[str]
-    """用户开卡时填写的个人信息"""
+MarketingMembercardOpenCardsByCardIdCodesByCodeGetResponseUserInformationCommonFieldList = MarketingMembercardOpenActivateInformationsByActivateTicketGetResponseUserInformationCommonFieldList
 
 
 class MarketingMembercardOpenCardsByCardIdCodesByCodeGetResponseUserInformationCustomFieldList(TypedDict):
@@ -960,14 +781,7 @@ class MarketingMembercardOpenCardsByCardIdCodesByCodeSetServiceModuleDataPostBod
     action_setting: NotRequired[MarketingMembercardOpenCardsByCardIdCodesByCodeSetServiceModuleDataPostBodyStateSettingContentTemplateDataActionSetting]
     """操作设置"""
 
-
-class MarketingMembercardOpenCardsByCardIdCodesByCodeSetServiceModuleDataPostBodyStateSettingMessageTemplateSettingFieldList(TypedDict):
-    """服务内容列表"""
-
-    field_id: str
-    """内容字段ID"""
-    field_value: str
-    """内容字段值"""
+MarketingMembercardOpenCardsByCardIdCodesByCodeSetServiceModuleDataPostBodyStateSettingMessageTemplateSettingFieldList = MarketingMembercardOpenCardsByCardIdCodesByCodeSetServiceModuleDataPostBodyStateSettingContentTemplateDataFieldList
 
 
 class MarketingMembercardOpenCardsByCardIdCodesByCodeSetServiceModuleDataPostBodyStateSettingMessageTemplateSetting(TypedDict):
@@ -1159,20 +973,7 @@ class MarketingMembercardOpenCardsByCardIdRightsPatchBodyFapiao(TypedDict):
     fapiao_jump_path: NotRequired[str]
     """发票跳转path"""
 
-
-class MarketingMembercardOpenCardsByCardIdRightsPatchBodyGuide(TypedDict):
-    """会员专属咨询信息"""
-
-    staff_name: NotRequired[str]
-    """联系人名字"""
-    head_image_url: NotRequired[str]
-    """联系人头像"""
-    contact_information_name: NotRequired[str]
-    """联系方式"""
-    contact_information_value: NotRequired[str]
-    """联系信息值"""
-    phone_number: NotRequired[str]
-    """联系电话"""
+MarketingMembercardOpenCardsByCardIdRightsPatchBodyGuide = MarketingMembercardOpenCardsByCardIdCodesByCodeRightsPatchBodyGuide
 
 
 class MarketingMembercardOpenCardsByCardIdRightsPatchBody(TypedDict):
@@ -1195,14 +996,7 @@ class MarketingMembercardOpenCardsByCardIdRightsPatchBody(TypedDict):
     guide: NotRequired[MarketingMembercardOpenCardsByCardIdRightsPatchBodyGuide]
     """会员专属咨询信息"""
 
-
-class MarketingMembercardOpenCardsByCardIdServiceModulesPostBodyJumpMiniprogram(TypedDict):
-    """跳转小程序"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序path"""
+MarketingMembercardOpenCardsByCardIdServiceModulesPostBodyJumpMiniprogram = MarketingMembercardOpenCardsByCardIdCodesByCodeSetServiceModuleDataPostBodyStateSettingContentTemplateDataActionSettingJumpMiniprogram
 
 
 class MarketingMembercardOpenCardsByCardIdServiceModulesPostBody(TypedDict):
@@ -1213,14 +1007,7 @@ class MarketingMembercardOpenCardsByCardIdServiceModulesPostBody(TypedDict):
     jump_miniprogram: MarketingMembercardOpenCardsByCardIdServiceModulesPostBodyJumpMiniprogram
     """跳转小程序"""
 
-
-class MarketingMembercardOpenCardsByCardIdServiceModulesPostResponseJumpMiniprogram(TypedDict):
-    """跳转小程序"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序path"""
+MarketingMembercardOpenCardsByCardIdServiceModulesPostResponseJumpMiniprogram = MarketingMembercardOpenCardsByCardIdCodesByCodeSetServiceModuleDataPostBodyStateSettingContentTemplateDataActionSettingJumpMiniprogram
 
 
 class MarketingMembercardOpenCardsByCardIdServiceModulesPostResponse(TypedDict):
@@ -1233,14 +1020,7 @@ class MarketingMembercardOpenCardsByCardIdServiceModulesPostResponse(TypedDict):
     jump_miniprogram: MarketingMembercardOpenCardsByCardIdServiceModulesPostResponseJumpMiniprogram
     """跳转小程序"""
 
-
-class MarketingMembercardOpenCardsByCardIdServiceModulesByServiceModuleIdPatchBodyJumpMiniprogram(TypedDict):
-    """跳转小程序"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序path"""
+MarketingMembercardOpenCardsByCardIdServiceModulesByServiceModuleIdPatchBodyJumpMiniprogram = MarketingMembercardOpenCardsByCardIdCodesByCodeSetServiceModuleDataPostBodyStateSettingContentTemplateDataActionSettingJumpMiniprogram
 
 
 class MarketingMembercardOpenCardsByCardIdServiceModulesByServiceModuleIdPatchBody(TypedDict):
@@ -1249,14 +1029,7 @@ class MarketingMembercardOpenCardsByCardIdServiceModulesByServiceModuleIdPatchBo
     jump_miniprogram: MarketingMembercardOpenCardsByCardIdServiceModulesByServiceModuleIdPatchBodyJumpMiniprogram
     """跳转小程序"""
 
-
-class MarketingMembercardOpenCardsByCardIdServiceModulesByServiceModuleIdPatchResponseJumpMiniprogram(TypedDict):
-    """跳转小程序"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序path"""
+MarketingMembercardOpenCardsByCardIdServiceModulesByServiceModuleIdPatchResponseJumpMiniprogram = MarketingMembercardOpenCardsByCardIdCodesByCodeSetServiceModuleDataPostBodyStateSettingContentTemplateDataActionSettingJumpMiniprogram
 
 
 class MarketingMembercardOpenCardsByCardIdServiceModulesByServiceModuleIdPatchResponse(TypedDict):

@@ -158,25 +158,9 @@ class MarketingPartnershipsBuildPostResponse(TypedDict):
     update_time: str
     """更新时间 (RFC 3339)"""
 
+MarketingPartnershipsTerminatePostBodyPartner = MarketingPartnershipsBuildPostBodyPartner
 
-class MarketingPartnershipsTerminatePostBodyPartner(TypedDict):
-    """合作方信息"""
-
-    type: Literal["APPID", "MERCHANT"]
-    """合作方类别"""
-    appid: NotRequired[str]
-    """合作方APPID"""
-    merchant_id: NotRequired[str]
-    """合作方商户ID"""
-
-
-class MarketingPartnershipsTerminatePostBodyAuthorizedData(TypedDict):
-    """被授权数据"""
-
-    business_type: Literal["FAVOR_STOCK", "BUSIFAVOR_STOCK"]
-    """授权业务类别"""
-    stock_id: NotRequired[str]
-    """授权批次ID"""
+MarketingPartnershipsTerminatePostBodyAuthorizedData = MarketingPartnershipsBuildPostBodyAuthorizedData
 
 
 class MarketingPartnershipsTerminatePostBody(TypedDict):

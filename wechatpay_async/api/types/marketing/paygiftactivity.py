@@ -235,101 +235,21 @@ class MarketingPaygiftactivityActivitiesGetResponse(TypedDict):
     data: NotRequired[list[MarketingPaygiftactivityActivitiesGetResponseData]]
     """结果集"""
 
+MarketingPaygiftactivityActivitiesByActivityIdGetResponseActivityBaseInfoAvailablePeriodsAvailableTime = MarketingPaygiftactivityActivitiesGetResponseDataActivityBaseInfoAvailablePeriodsAvailableTime
 
-class MarketingPaygiftactivityActivitiesByActivityIdGetResponseActivityBaseInfoAvailablePeriodsAvailableTime(TypedDict):
-    """可用时间"""
+MarketingPaygiftactivityActivitiesByActivityIdGetResponseActivityBaseInfoAvailablePeriodsAvailableDayTime = MarketingPaygiftactivityActivitiesGetResponseDataActivityBaseInfoAvailablePeriodsAvailableDayTime
 
-    begin_time: NotRequired[str]
-    """可用开始时间 (RFC 3339)"""
-    end_time: NotRequired[str]
-    """可用结束时间 (RFC 3339)"""
+MarketingPaygiftactivityActivitiesByActivityIdGetResponseActivityBaseInfoAvailablePeriods = MarketingPaygiftactivityActivitiesGetResponseDataActivityBaseInfoAvailablePeriods
 
+MarketingPaygiftactivityActivitiesByActivityIdGetResponseActivityBaseInfo = MarketingPaygiftactivityActivitiesGetResponseDataActivityBaseInfo
 
-class MarketingPaygiftactivityActivitiesByActivityIdGetResponseActivityBaseInfoAvailablePeriodsAvailableDayTime(TypedDict):
-    """每日可用时间"""
+MarketingPaygiftactivityActivitiesByActivityIdGetResponseAdvancedSettingPaymentModePaymentMethodInformation = MarketingPaygiftactivityActivitiesGetResponseDataAdvancedSettingPaymentModePaymentMethodInformation
 
-    begin_day_time: NotRequired[str]
-    """每日可用开始时间"""
-    end_day_time: NotRequired[str]
-    """每日可用结束时间"""
+MarketingPaygiftactivityActivitiesByActivityIdGetResponseAdvancedSettingPaymentMode = MarketingPaygiftactivityActivitiesGetResponseDataAdvancedSettingPaymentMode
 
+MarketingPaygiftactivityActivitiesByActivityIdGetResponseAdvancedSetting = MarketingPaygiftactivityActivitiesGetResponseDataAdvancedSetting
 
-class MarketingPaygiftactivityActivitiesByActivityIdGetResponseActivityBaseInfoAvailablePeriods(TypedDict):
-    """可用时间段"""
-
-    available_time: NotRequired[list[MarketingPaygiftactivityActivitiesByActivityIdGetResponseActivityBaseInfoAvailablePeriodsAvailableTime]]
-    """可用时间"""
-    available_day_time: NotRequired[list[MarketingPaygiftactivityActivitiesByActivityIdGetResponseActivityBaseInfoAvailablePeriodsAvailableDayTime]]
-    """每日可用时间"""
-
-
-class MarketingPaygiftactivityActivitiesByActivityIdGetResponseActivityBaseInfo(TypedDict):
-    """活动基本信息"""
-
-    activity_name: str
-    """活动名称"""
-    activity_second_title: str
-    """活动副标题"""
-    merchant_logo_url: str
-    """商户logo"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    begin_time: NotRequired[str]
-    """活动开始时间 (RFC 3339)"""
-    end_time: NotRequired[str]
-    """活动结束时间 (RFC 3339)"""
-    available_periods: NotRequired[MarketingPaygiftactivityActivitiesByActivityIdGetResponseActivityBaseInfoAvailablePeriods]
-    """可用时间段"""
-    out_request_no: str
-    """商户请求单号"""
-    delivery_purpose: str
-    """投放目的: OFF_LINE_PAY, JUMP_MINI_APP"""
-    mini_programs_appid: NotRequired[str]
-    """商家小程序appid"""
-    mini_programs_path: NotRequired[str]
-    """商家小程序path"""
-
-
-class MarketingPaygiftactivityActivitiesByActivityIdGetResponseAdvancedSettingPaymentModePaymentMethodInformation(TypedDict):
-    """支付方式信息"""
-
-    payment_method: NotRequired[str]
-    """支付方式: CFT, SPECIFIC_BANK_CARD"""
-    bank_abbreviation: NotRequired[str]
-    """银行简称"""
-
-
-class MarketingPaygiftactivityActivitiesByActivityIdGetResponseAdvancedSettingPaymentMode(TypedDict):
-    """支付模式"""
-
-    payment_scene_list: NotRequired[list[str]]
-    """支付场景列表"""
-    payment_method_information: NotRequired[MarketingPaygiftactivityActivitiesByActivityIdGetResponseAdvancedSettingPaymentModePaymentMethodInformation]
-    """支付方式信息"""
-
-
-class MarketingPaygiftactivityActivitiesByActivityIdGetResponseAdvancedSetting(TypedDict):
-    """活动高级设置"""
-
-    delivery_user_category: NotRequired[str]
-    """奖品类型: BUSIFAVOR"""
-    merchant_member_appid: NotRequired[str]
-    """商家会员appid"""
-    payment_mode: NotRequired[MarketingPaygiftactivityActivitiesByActivityIdGetResponseAdvancedSettingPaymentMode]
-    """支付模式"""
-    goods_tags: NotRequired[list[str]]
-    """订单优惠标记"""
-
-
-class MarketingPaygiftactivityActivitiesByActivityIdGetResponseAwardSendRuleFullSendRuleAwardList(TypedDict):
-    """奖品基本信息列表"""
-
-    stock_id: NotRequired[str]
-    """代金券批次Id"""
-    original_image_url: NotRequired[str]
-    """奖品原始图"""
-    thumbnail_url: NotRequired[str]
-    """奖品缩略图"""
+MarketingPaygiftactivityActivitiesByActivityIdGetResponseAwardSendRuleFullSendRuleAwardList = MarketingPaygiftactivityActivitiesGetResponseDataAwardSendRuleFullSendRuleAwardList
 
 
 class MarketingPaygiftactivityActivitiesByActivityIdGetResponseAwardSendRuleFullSendRule(TypedDict):
@@ -510,32 +430,11 @@ class MarketingPaygiftactivityActivitiesByActivityIdTerminatePostResponse(TypedD
     terminate_time: NotRequired[str]
     """生效时间 (RFC 3339)"""
 
+MarketingPaygiftactivityUniqueThresholdActivityPostBodyActivityBaseInfoAvailablePeriodsAvailableTime = MarketingPaygiftactivityActivitiesGetResponseDataActivityBaseInfoAvailablePeriodsAvailableTime
 
-class MarketingPaygiftactivityUniqueThresholdActivityPostBodyActivityBaseInfoAvailablePeriodsAvailableTime(TypedDict):
-    """可用时间"""
+MarketingPaygiftactivityUniqueThresholdActivityPostBodyActivityBaseInfoAvailablePeriodsAvailableDayTime = MarketingPaygiftactivityActivitiesGetResponseDataActivityBaseInfoAvailablePeriodsAvailableDayTime
 
-    begin_time: NotRequired[str]
-    """可用开始时间 (RFC 3339)"""
-    end_time: NotRequired[str]
-    """可用结束时间 (RFC 3339)"""
-
-
-class MarketingPaygiftactivityUniqueThresholdActivityPostBodyActivityBaseInfoAvailablePeriodsAvailableDayTime(TypedDict):
-    """每日可用时间"""
-
-    begin_day_time: NotRequired[str]
-    """每日可用开始时间"""
-    end_day_time: NotRequired[str]
-    """每日可用结束时间"""
-
-
-class MarketingPaygiftactivityUniqueThresholdActivityPostBodyActivityBaseInfoAvailablePeriods(TypedDict):
-    """可用时间段"""
-
-    available_time: NotRequired[list[MarketingPaygiftactivityUniqueThresholdActivityPostBodyActivityBaseInfoAvailablePeriodsAvailableTime]]
-    """可用时间"""
-    available_day_time: NotRequired[list[MarketingPaygiftactivityUniqueThresholdActivityPostBodyActivityBaseInfoAvailablePeriodsAvailableDayTime]]
-    """每日可用时间"""
+MarketingPaygiftactivityUniqueThresholdActivityPostBodyActivityBaseInfoAvailablePeriods = MarketingPaygiftactivityActivitiesGetResponseDataActivityBaseInfoAvailablePeriods
 
 
 class MarketingPaygiftactivityUniqueThresholdActivityPostBodyActivityBaseInfo(TypedDict):
@@ -582,14 +481,7 @@ class MarketingPaygiftactivityUniqueThresholdActivityPostBodyAdvancedSettingPaym
     payment_method_information: NotRequired[MarketingPaygiftactivityUniqueThresholdActivityPostBodyAdvancedSettingPaymentModePaymentMethodInformation]
     """支付方式信息"""
 
-
-class MarketingPaygiftactivityUniqueThresholdActivityPostBodyAdvancedSettingPaymentMethodInformation(TypedDict):
-    """支付方式信息"""
-
-    payment_method: NotRequired[Literal["CFT", "SPECIFIC_BANK_CARD"]]
-    """支付方式"""
-    bank_abbreviation: NotRequired[str]
-    """银行简称"""
+MarketingPaygiftactivityUniqueThresholdActivityPostBodyAdvancedSettingPaymentMethodInformation = MarketingPaygiftactivityUniqueThresholdActivityPostBodyAdvancedSettingPaymentModePaymentMethodInformation
 
 
 class MarketingPaygiftactivityUniqueThresholdActivityPostBodyAdvancedSetting(TypedDict):
@@ -606,16 +498,7 @@ class MarketingPaygiftactivityUniqueThresholdActivityPostBodyAdvancedSetting(Typ
     payment_method_information: NotRequired[MarketingPaygiftactivityUniqueThresholdActivityPostBodyAdvancedSettingPaymentMethodInformation]
     """支付方式信息"""
 
-
-class MarketingPaygiftactivityUniqueThresholdActivityPostBodyAwardSendRuleAwardList(TypedDict):
-    """奖品基本信息列表"""
-
-    stock_id: NotRequired[str]
-    """代金券批次Id"""
-    original_image_url: NotRequired[str]
-    """奖品原始图"""
-    thumbnail_url: NotRequired[str]
-    """奖品缩略图"""
+MarketingPaygiftactivityUniqueThresholdActivityPostBodyAwardSendRuleAwardList = MarketingPaygiftactivityActivitiesGetResponseDataAwardSendRuleFullSendRuleAwardList
 
 
 class MarketingPaygiftactivityUniqueThresholdActivityPostBodyAwardSendRule(TypedDict):

@@ -66,14 +66,7 @@ class MarketingShoppingReceiptCustomentrancesPostBody(TypedDict):
     jump_link: MarketingShoppingReceiptCustomentrancesPostBodyJumpLink
     """自定义入口跳转信息"""
 
-
-class MarketingShoppingReceiptCustomentrancesPostResponseJumpLink(TypedDict):
-    """自定义入口跳转信息"""
-
-    mini_programs_appid: str
-    """自定义入口的跳转小程序AppID"""
-    mini_programs_path: str
-    """自定义入口跳转小程序的path"""
+MarketingShoppingReceiptCustomentrancesPostResponseJumpLink = MarketingShoppingReceiptCustomentrancesPostBodyJumpLink
 
 
 class MarketingShoppingReceiptCustomentrancesPostResponse(TypedDict):
@@ -102,14 +95,7 @@ class MarketingShoppingReceiptCustomentrancesPostResponse(TypedDict):
     jump_link: MarketingShoppingReceiptCustomentrancesPostResponseJumpLink
     """自定义入口跳转信息"""
 
-
-class MarketingShoppingReceiptCustomentrancesByBrandIdGetResponseJumpLink(TypedDict):
-    """自定义入口跳转信息"""
-
-    mini_programs_appid: str
-    """自定义入口的跳转小程序AppID"""
-    mini_programs_path: str
-    """自定义入口跳转小程序的path"""
+MarketingShoppingReceiptCustomentrancesByBrandIdGetResponseJumpLink = MarketingShoppingReceiptCustomentrancesPostBodyJumpLink
 
 
 class MarketingShoppingReceiptCustomentrancesByBrandIdGetResponse(TypedDict):
@@ -138,14 +124,7 @@ class MarketingShoppingReceiptCustomentrancesByBrandIdGetResponse(TypedDict):
     jump_link: MarketingShoppingReceiptCustomentrancesByBrandIdGetResponseJumpLink
     """自定义入口跳转信息"""
 
-
-class MarketingShoppingReceiptCustomentrancesByBrandIdPatchBodyJumpLink(TypedDict):
-    """自定义入口跳转信息"""
-
-    mini_programs_appid: str
-    """自定义入口的跳转小程序AppID"""
-    mini_programs_path: str
-    """自定义入口跳转小程序的path"""
+MarketingShoppingReceiptCustomentrancesByBrandIdPatchBodyJumpLink = MarketingShoppingReceiptCustomentrancesPostBodyJumpLink
 
 
 class MarketingShoppingReceiptCustomentrancesByBrandIdPatchBody(TypedDict):
@@ -168,14 +147,7 @@ class MarketingShoppingReceiptCustomentrancesByBrandIdPatchBody(TypedDict):
     jump_link: NotRequired[MarketingShoppingReceiptCustomentrancesByBrandIdPatchBodyJumpLink]
     """自定义入口跳转信息"""
 
-
-class MarketingShoppingReceiptCustomentrancesByBrandIdPatchResponseJumpLink(TypedDict):
-    """自定义入口跳转信息"""
-
-    mini_programs_appid: str
-    """自定义入口的跳转小程序AppID"""
-    mini_programs_path: str
-    """自定义入口跳转小程序的path"""
+MarketingShoppingReceiptCustomentrancesByBrandIdPatchResponseJumpLink = MarketingShoppingReceiptCustomentrancesPostBodyJumpLink
 
 
 class MarketingShoppingReceiptCustomentrancesByBrandIdPatchResponse(TypedDict):
@@ -230,14 +202,7 @@ class MarketingShoppingReceiptMerchantshoppingreceiptjumpinfosPostBody(TypedDict
     jump_info: MarketingShoppingReceiptMerchantshoppingreceiptjumpinfosPostBodyJumpInfo
     """跳转信息"""
 
-
-class MarketingShoppingReceiptMerchantshoppingreceiptjumpinfosPostResponseMerchantJumpInfoJumpInfo(TypedDict):
-    """跳转信息"""
-
-    merchant_appid: str
-    """商户电子小票跳转信息小程序AppID"""
-    merchant_path: str
-    """商户电子小票跳转信息小程序路径"""
+MarketingShoppingReceiptMerchantshoppingreceiptjumpinfosPostResponseMerchantJumpInfoJumpInfo = MarketingShoppingReceiptMerchantshoppingreceiptjumpinfosPostBodyJumpInfo
 
 
 class MarketingShoppingReceiptMerchantshoppingreceiptjumpinfosPostResponseMerchantJumpInfo(TypedDict):

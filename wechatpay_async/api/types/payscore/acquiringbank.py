@@ -381,16 +381,7 @@ class PayscoreAcquiringbankServiceorderPostBodyPostDiscounts(TypedDict):
     amount: NotRequired[int]
     """付费金额 (fen)"""
 
-
-class PayscoreAcquiringbankServiceorderPostBodyRiskFund(TypedDict):
-    """订单风险金"""
-
-    name: str
-    """风险金名称"""
-    amount: int
-    """风险金额 (fen)"""
-    description: NotRequired[str]
-    """风险说明"""
+PayscoreAcquiringbankServiceorderPostBodyRiskFund = PayscoreAcquiringbankServiceorderGetResponseRiskFund
 
 
 class PayscoreAcquiringbankServiceorderPostBodyTimeRange(TypedDict):
@@ -453,18 +444,7 @@ class PayscoreAcquiringbankServiceorderPostBody(TypedDict):
     attach: NotRequired[str]
     """商户数据包"""
 
-
-class PayscoreAcquiringbankServiceorderPostResponsePostPayments(TypedDict):
-    """后付费项目"""
-
-    name: str
-    """付费项目名称"""
-    description: NotRequired[str]
-    """付费说明"""
-    amount: NotRequired[int]
-    """金额 (fen)"""
-    count: NotRequired[int]
-    """付费数量"""
+PayscoreAcquiringbankServiceorderPostResponsePostPayments = PayscoreAcquiringbankServiceorderPostBodyPostPayments
 
 
 class PayscoreAcquiringbankServiceorderPostResponsePostDiscounts(TypedDict):
@@ -477,29 +457,9 @@ class PayscoreAcquiringbankServiceorderPostResponsePostDiscounts(TypedDict):
     count: NotRequired[int]
     """优惠数量"""
 
+PayscoreAcquiringbankServiceorderPostResponseRiskFund = PayscoreAcquiringbankServiceorderGetResponseRiskFund
 
-class PayscoreAcquiringbankServiceorderPostResponseRiskFund(TypedDict):
-    """订单风险金"""
-
-    name: str
-    """风险金名称"""
-    amount: int
-    """风险金额 (fen)"""
-    description: NotRequired[str]
-    """风险说明"""
-
-
-class PayscoreAcquiringbankServiceorderPostResponseTimeRange(TypedDict):
-    """服务时间段"""
-
-    start_time: str
-    """服务开始时间"""
-    start_time_remark: NotRequired[str]
-    """服务开始时间备注"""
-    end_time: NotRequired[str]
-    """预计服务结束时间"""
-    end_time_remark: NotRequired[str]
-    """预计服务结束时间备注"""
+PayscoreAcquiringbankServiceorderPostResponseTimeRange = PayscoreAcquiringbankServiceorderPostBodyTimeRange
 
 
 class PayscoreAcquiringbankServiceorderPostResponseLocation(TypedDict):
@@ -566,18 +526,7 @@ class PayscoreAcquiringbankServiceorderByOutOrderNoCancelPostBody(TypedDict):
     reason: str
     """撤销原因"""
 
-
-class PayscoreAcquiringbankServiceorderByOutOrderNoCompletePostBodyPostPayments(TypedDict):
-    """后付费项目"""
-
-    name: str
-    """付费名称"""
-    description: NotRequired[str]
-    """付费说明"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    count: NotRequired[int]
-    """付费数量"""
+PayscoreAcquiringbankServiceorderByOutOrderNoCompletePostBodyPostPayments = PayscoreAcquiringbankServiceorderGetResponsePostPayments
 
 
 class PayscoreAcquiringbankServiceorderByOutOrderNoCompletePostBodyPostDiscounts(TypedDict):
@@ -641,31 +590,9 @@ class PayscoreAcquiringbankServiceorderByOutOrderNoCompletePostBody(TypedDict):
     goods_tag: NotRequired[str]
     """订单优惠标记"""
 
+PayscoreAcquiringbankServiceorderByOutOrderNoModifyPostBodyPostPayments = PayscoreAcquiringbankServiceorderGetResponsePostPayments
 
-class PayscoreAcquiringbankServiceorderByOutOrderNoModifyPostBodyPostPayments(TypedDict):
-    """后付费项目"""
-
-    name: str
-    """付费名称"""
-    description: NotRequired[str]
-    """付费说明"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    count: NotRequired[int]
-    """付费数量"""
-
-
-class PayscoreAcquiringbankServiceorderByOutOrderNoModifyPostBodyPostDiscounts(TypedDict):
-    """后付费商户优惠"""
-
-    name: str
-    """优惠名称"""
-    description: str
-    """优惠说明"""
-    amount: int
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
+PayscoreAcquiringbankServiceorderByOutOrderNoModifyPostBodyPostDiscounts = PayscoreAcquiringbankServiceorderByOutOrderNoCompletePostBodyPostDiscounts
 
 
 class PayscoreAcquiringbankServiceorderByOutOrderNoModifyPostBody(TypedDict):
@@ -760,7 +687,7 @@ class PayscoreAcquiringbankServiceorderDeductionGetResponse(TypedDict):
 
 
 class PayscoreAcquiringbankServicepayondeliveryorderPostBodyPostPayments(TypedDict):
-    """后付费项目"""
+    """`post_payments`"""
 
     name: NotRequired[str]
     """付费项目名称"""
@@ -773,7 +700,7 @@ class PayscoreAcquiringbankServicepayondeliveryorderPostBodyPostPayments(TypedDi
 
 
 class PayscoreAcquiringbankServicepayondeliveryorderPostBodyPostDiscounts(TypedDict):
-    """后付费商户优惠"""
+    """`post_discounts`"""
 
     name: NotRequired[str]
     """优惠名称"""
@@ -797,14 +724,7 @@ class PayscoreAcquiringbankServicepayondeliveryorderPostBodyTimeRange(TypedDict)
     end_time_remark: NotRequired[str]
     """服务结束时间备注"""
 
-
-class PayscoreAcquiringbankServicepayondeliveryorderPostBodyLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreAcquiringbankServicepayondeliveryorderPostBodyLocation = PayscoreAcquiringbankServiceorderGetResponseLocation
 
 
 class PayscoreAcquiringbankServicepayondeliveryorderPostBodyRiskFund(TypedDict):
@@ -947,14 +867,7 @@ class PayscoreAcquiringbankServicepayondeliveryorderPostResponseTimeRange(TypedD
     end_time_remark: NotRequired[str]
     """服务结束时间备注"""
 
-
-class PayscoreAcquiringbankServicepayondeliveryorderPostResponseLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreAcquiringbankServicepayondeliveryorderPostResponseLocation = PayscoreAcquiringbankServiceorderGetResponseLocation
 
 
 class PayscoreAcquiringbankServicepayondeliveryorderPostResponseShoppingInfoJumpLink(TypedDict):

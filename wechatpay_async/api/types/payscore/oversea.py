@@ -248,31 +248,9 @@ class PayscoreOverseaPartnerServiceorderGetResponse(TypedDict):
     currency_rate_info: NotRequired[str]
     """汇率"""
 
+PayscoreOverseaPartnerServiceorderPostBodyPostPayments = PayscoreOverseaPartnerServiceorderGetResponsePostPayments
 
-class PayscoreOverseaPartnerServiceorderPostBodyPostPayments(TypedDict):
-    """后付费项目"""
-
-    name: str
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
-
-
-class PayscoreOverseaPartnerServiceorderPostBodyPostDiscounts(TypedDict):
-    """商户优惠"""
-
-    name: str
-    """优惠名称"""
-    description: str
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
+PayscoreOverseaPartnerServiceorderPostBodyPostDiscounts = PayscoreOverseaPartnerServiceorderGetResponsePostDiscounts
 
 
 class PayscoreOverseaPartnerServiceorderPostBodyRiskFund(TypedDict):
@@ -346,18 +324,7 @@ class PayscoreOverseaPartnerServiceorderPostBody(TypedDict):
     attach: NotRequired[str]
     """商户数据包"""
 
-
-class PayscoreOverseaPartnerServiceorderPostResponsePostPayments(TypedDict):
-    """后付费项目"""
-
-    name: str
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
+PayscoreOverseaPartnerServiceorderPostResponsePostPayments = PayscoreOverseaPartnerServiceorderGetResponsePostPayments
 
 
 class PayscoreOverseaPartnerServiceorderPostResponsePostDiscounts(TypedDict):
@@ -370,16 +337,7 @@ class PayscoreOverseaPartnerServiceorderPostResponsePostDiscounts(TypedDict):
     count: NotRequired[int]
     """优惠数量"""
 
-
-class PayscoreOverseaPartnerServiceorderPostResponseRiskFund(TypedDict):
-    """订单风险金"""
-
-    name: str
-    """风险金名称"""
-    amount: int
-    """风险金额 (fen)"""
-    description: NotRequired[str]
-    """风险说明"""
+PayscoreOverseaPartnerServiceorderPostResponseRiskFund = PayscoreOverseaPartnerServiceorderGetResponseRiskFund
 
 
 class PayscoreOverseaPartnerServiceorderPostResponseTimeRange(TypedDict):

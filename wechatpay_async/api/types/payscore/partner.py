@@ -646,18 +646,7 @@ class PayscorePartnerServiceorderPostBodyPostPayments(TypedDict):
     count: NotRequired[int]
     """付费数量"""
 
-
-class PayscorePartnerServiceorderPostBodyPostDiscounts(TypedDict):
-    """后付费商户优惠"""
-
-    name: str
-    """优惠名称"""
-    description: str
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
+PayscorePartnerServiceorderPostBodyPostDiscounts = PayscorePartnerServiceorderGetResponsePostDiscounts
 
 
 class PayscorePartnerServiceorderPostBodyRiskFund(TypedDict):
@@ -742,18 +731,7 @@ class PayscorePartnerServiceorderPostBody(TypedDict):
     device: NotRequired[PayscorePartnerServiceorderPostBodyDevice]
     """设备信息"""
 
-
-class PayscorePartnerServiceorderPostResponsePostPayments(TypedDict):
-    """后付费项目"""
-
-    name: str
-    """付费项目名称"""
-    description: NotRequired[str]
-    """付费说明"""
-    amount: NotRequired[int]
-    """金额 (fen)"""
-    count: NotRequired[int]
-    """付费数量"""
+PayscorePartnerServiceorderPostResponsePostPayments = PayscorePartnerServiceorderPostBodyPostPayments
 
 
 class PayscorePartnerServiceorderPostResponsePostDiscounts(TypedDict):
@@ -853,18 +831,7 @@ class PayscorePartnerServiceorderByOutOrderNoCancelPostBody(TypedDict):
     reason: str
     """撤销原因"""
 
-
-class PayscorePartnerServiceorderByOutOrderNoCompletePostBodyPostPayments(TypedDict):
-    """后付费项目"""
-
-    name: str
-    """付费名称"""
-    description: NotRequired[str]
-    """付费说明"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    count: NotRequired[int]
-    """付费数量"""
+PayscorePartnerServiceorderByOutOrderNoCompletePostBodyPostPayments = PayscorePartnerServiceorderGetResponsePostPayments
 
 
 class PayscorePartnerServiceorderByOutOrderNoCompletePostBodyPostDiscounts(TypedDict):
@@ -901,16 +868,7 @@ class PayscorePartnerServiceorderByOutOrderNoCompletePostBodyLocation(TypedDict)
     end_location: NotRequired[str]
     """服务结束地点"""
 
-
-class PayscorePartnerServiceorderByOutOrderNoCompletePostBodyDevice(TypedDict):
-    """设备信息"""
-
-    start_device_id: NotRequired[str]
-    """服务开始的设备ID"""
-    end_device_id: NotRequired[str]
-    """服务结束的设备ID"""
-    materiel_no: NotRequired[str]
-    """物料URL"""
+PayscorePartnerServiceorderByOutOrderNoCompletePostBodyDevice = PayscorePartnerServiceorderPostBodyDevice
 
 
 class PayscorePartnerServiceorderByOutOrderNoCompletePostBody(TypedDict):
@@ -939,18 +897,7 @@ class PayscorePartnerServiceorderByOutOrderNoCompletePostBody(TypedDict):
     device: NotRequired[PayscorePartnerServiceorderByOutOrderNoCompletePostBodyDevice]
     """设备信息"""
 
-
-class PayscorePartnerServiceorderByOutOrderNoModifyPostBodyPostPayments(TypedDict):
-    """后付费项目"""
-
-    name: str
-    """付费名称"""
-    description: NotRequired[str]
-    """付费说明"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    count: NotRequired[int]
-    """付费数量"""
+PayscorePartnerServiceorderByOutOrderNoModifyPostBodyPostPayments = PayscorePartnerServiceorderGetResponsePostPayments
 
 
 class PayscorePartnerServiceorderByOutOrderNoModifyPostBodyPostDiscounts(TypedDict):
@@ -965,16 +912,7 @@ class PayscorePartnerServiceorderByOutOrderNoModifyPostBodyPostDiscounts(TypedDi
     count: NotRequired[int]
     """优惠数量"""
 
-
-class PayscorePartnerServiceorderByOutOrderNoModifyPostBodyDevice(TypedDict):
-    """设备信息"""
-
-    start_device_id: NotRequired[str]
-    """服务开始的设备ID"""
-    end_device_id: NotRequired[str]
-    """服务结束的设备ID"""
-    materiel_no: NotRequired[str]
-    """物料URL"""
+PayscorePartnerServiceorderByOutOrderNoModifyPostBodyDevice = PayscorePartnerServiceorderPostBodyDevice
 
 
 class PayscorePartnerServiceorderByOutOrderNoModifyPostBody(TypedDict):
@@ -1047,31 +985,9 @@ class PayscorePartnerServiceorderByOutOrderNoSendPendingmessagePostBody(TypedDic
     prepaid_time: str
     """预计扣费时间"""
 
+PayscorePartnerServiceorderByOutOrderNoSendPrepaidmessagePostBodyPostPayments = PayscorePartnerServiceorderByOutOrderNoSendPendingmessagePostBodyPostPayments
 
-class PayscorePartnerServiceorderByOutOrderNoSendPrepaidmessagePostBodyPostPayments(TypedDict):
-    """后付费项目"""
-
-    name: NotRequired[str]
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
-
-
-class PayscorePartnerServiceorderByOutOrderNoSendPrepaidmessagePostBodyPostDiscounts(TypedDict):
-    """商户优惠"""
-
-    name: NotRequired[str]
-    """优惠名称"""
-    description: NotRequired[str]
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
+PayscorePartnerServiceorderByOutOrderNoSendPrepaidmessagePostBodyPostDiscounts = PayscorePartnerServiceorderByOutOrderNoSendPendingmessagePostBodyPostDiscounts
 
 
 class PayscorePartnerServiceorderByOutOrderNoSendPrepaidmessagePostBody(TypedDict):
@@ -1114,31 +1030,9 @@ class PayscorePartnerServiceorderByOutOrderNoSyncPostBody(TypedDict):
     detail: PayscorePartnerServiceorderByOutOrderNoSyncPostBodyDetail
     """内容信息详情"""
 
+PayscorePartnerServiceorderDirectCompletePostBodyPostPayments = PayscorePartnerServiceorderGetResponsePostPayments
 
-class PayscorePartnerServiceorderDirectCompletePostBodyPostPayments(TypedDict):
-    """后付费项目"""
-
-    name: str
-    """付费名称"""
-    description: NotRequired[str]
-    """付费说明"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    count: NotRequired[int]
-    """付费数量"""
-
-
-class PayscorePartnerServiceorderDirectCompletePostBodyPostDiscounts(TypedDict):
-    """后付费商户优惠"""
-
-    name: str
-    """优惠名称"""
-    description: str
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
+PayscorePartnerServiceorderDirectCompletePostBodyPostDiscounts = PayscorePartnerServiceorderGetResponsePostDiscounts
 
 
 class PayscorePartnerServiceorderDirectCompletePostBodyTimeRange(TypedDict):
@@ -1153,14 +1047,7 @@ class PayscorePartnerServiceorderDirectCompletePostBodyTimeRange(TypedDict):
     end_time_remark: NotRequired[str]
     """服务结束时间备注"""
 
-
-class PayscorePartnerServiceorderDirectCompletePostBodyLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscorePartnerServiceorderDirectCompletePostBodyLocation = PayscorePartnerServiceorderGetResponseLocation
 
 
 class PayscorePartnerServiceorderDirectCompletePostBody(TypedDict):
@@ -1201,7 +1088,7 @@ class PayscorePartnerServiceorderDirectCompletePostBody(TypedDict):
 
 
 class PayscorePartnerServicepayondeliveryorderPostBodyPostPayments(TypedDict):
-    """后付费项目"""
+    """`post_payments`"""
 
     name: NotRequired[str]
     """付费项目名称"""
@@ -1214,7 +1101,7 @@ class PayscorePartnerServicepayondeliveryorderPostBodyPostPayments(TypedDict):
 
 
 class PayscorePartnerServicepayondeliveryorderPostBodyPostDiscounts(TypedDict):
-    """商户优惠"""
+    """`post_discounts`"""
 
     name: NotRequired[str]
     """优惠名称"""
@@ -1225,38 +1112,11 @@ class PayscorePartnerServicepayondeliveryorderPostBodyPostDiscounts(TypedDict):
     count: NotRequired[int]
     """优惠数量"""
 
+PayscorePartnerServicepayondeliveryorderPostBodyTimeRange = PayscorePartnerServiceorderGetResponseTimeRange
 
-class PayscorePartnerServicepayondeliveryorderPostBodyTimeRange(TypedDict):
-    """服务时间"""
+PayscorePartnerServicepayondeliveryorderPostBodyLocation = PayscorePartnerServiceorderGetResponseLocation
 
-    start_time: NotRequired[str]
-    """服务开始时间"""
-    start_time_remark: NotRequired[str]
-    """服务开始时间备注"""
-    end_time: NotRequired[str]
-    """服务结束时间"""
-    end_time_remark: NotRequired[str]
-    """服务结束时间备注"""
-
-
-class PayscorePartnerServicepayondeliveryorderPostBodyLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
-
-
-class PayscorePartnerServicepayondeliveryorderPostBodyRiskFund(TypedDict):
-    """订单风险金"""
-
-    name: Literal["DEPOSIT", "ADVANCE", "CASH_DEPOSIT", "ESTIMATE_ORDER_COST"]
-    """风险金名称"""
-    amount: int
-    """风险金额 (fen)"""
-    description: NotRequired[str]
-    """风险说明"""
+PayscorePartnerServicepayondeliveryorderPostBodyRiskFund = PayscorePartnerServiceorderPostBodyRiskFund
 
 
 class PayscorePartnerServicepayondeliveryorderPostBodyShoppingInfoJumpLink(TypedDict):
@@ -1336,31 +1196,9 @@ class PayscorePartnerServicepayondeliveryorderPostBody(TypedDict):
     shopping_info: PayscorePartnerServicepayondeliveryorderPostBodyShoppingInfo
     """先用后付购物详情"""
 
+PayscorePartnerServicepayondeliveryorderPostResponsePostPayments = PayscorePartnerServiceorderByOutOrderNoSendPendingmessagePostBodyPostPayments
 
-class PayscorePartnerServicepayondeliveryorderPostResponsePostPayments(TypedDict):
-    """后付费项目"""
-
-    name: NotRequired[str]
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
-
-
-class PayscorePartnerServicepayondeliveryorderPostResponsePostDiscounts(TypedDict):
-    """商户优惠"""
-
-    name: NotRequired[str]
-    """优惠名称"""
-    description: NotRequired[str]
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
+PayscorePartnerServicepayondeliveryorderPostResponsePostDiscounts = PayscorePartnerServiceorderByOutOrderNoSendPendingmessagePostBodyPostDiscounts
 
 
 class PayscorePartnerServicepayondeliveryorderPostResponseRiskFund(TypedDict):
@@ -1386,14 +1224,7 @@ class PayscorePartnerServicepayondeliveryorderPostResponseTimeRange(TypedDict):
     end_time_remark: NotRequired[str]
     """服务结束时间备注"""
 
-
-class PayscorePartnerServicepayondeliveryorderPostResponseLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscorePartnerServicepayondeliveryorderPostResponseLocation = PayscorePartnerServiceorderGetResponseLocation
 
 
 class PayscorePartnerServicepayondeliveryorderPostResponseShoppingInfoJumpLink(TypedDict):
@@ -1406,20 +1237,7 @@ class PayscorePartnerServicepayondeliveryorderPostResponseShoppingInfoJumpLink(T
     path: NotRequired[str]
     """小程序跳转path"""
 
-
-class PayscorePartnerServicepayondeliveryorderPostResponseShoppingInfoGoods(TypedDict):
-    """商品列表"""
-
-    name: str
-    """商品名称"""
-    picture: str
-    """商品图片链接"""
-    amount: int
-    """商品单价金额 (fen)"""
-    count: int
-    """商品数量"""
-    category_id: NotRequired[list[str]]
-    """商品品类ID"""
+PayscorePartnerServicepayondeliveryorderPostResponseShoppingInfoGoods = PayscorePartnerPermissionsAssessUserRiskLevelPostBodyShoppingInfoGoods
 
 
 class PayscorePartnerServicepayondeliveryorderPostResponseShoppingInfo(TypedDict):

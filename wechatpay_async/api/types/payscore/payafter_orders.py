@@ -121,18 +121,7 @@ class PayscorePayafterOrdersGetResponse(TypedDict):
     pay_type: NotRequired[str]
     """支付方式: MchChannelPayType"""
 
-
-class PayscorePayafterOrdersPostBodyFees(TypedDict):
-    """后付费"""
-
-    fee_name: NotRequired[str]
-    """付费项目名称"""
-    fee_count: NotRequired[int]
-    """付费项目数量"""
-    fee_amount: NotRequired[int]
-    """付费项目总金额 (fen)"""
-    fee_desc: NotRequired[str]
-    """描述计费规则"""
+PayscorePayafterOrdersPostBodyFees = PayscorePayafterOrdersGetResponseFees
 
 
 class PayscorePayafterOrdersPostBodyDiscounts(TypedDict):
@@ -235,29 +224,9 @@ class PayscorePayafterOrdersByOutOrderNoCancelPostResponse(TypedDict):
     order_id: str
     """微信支付服务订单号"""
 
+PayscorePayafterOrdersByOutOrderNoCompletePostBodyFees = PayscorePayafterOrdersGetResponseFees
 
-class PayscorePayafterOrdersByOutOrderNoCompletePostBodyFees(TypedDict):
-    """后付费"""
-
-    fee_name: NotRequired[str]
-    """付费项目名称"""
-    fee_count: NotRequired[int]
-    """付费项目数量"""
-    fee_amount: NotRequired[int]
-    """付费项目总金额 (fen)"""
-    fee_desc: NotRequired[str]
-    """描述计费规则"""
-
-
-class PayscorePayafterOrdersByOutOrderNoCompletePostBodyDiscounts(TypedDict):
-    """商户优惠"""
-
-    discount_name: NotRequired[str]
-    """优惠名称"""
-    discount_amount: NotRequired[int]
-    """商品优惠金额 (fen)"""
-    discount_desc: NotRequired[str]
-    """优惠说明"""
+PayscorePayafterOrdersByOutOrderNoCompletePostBodyDiscounts = PayscorePayafterOrdersGetResponseDiscounts
 
 
 class PayscorePayafterOrdersByOutOrderNoCompletePostBody(TypedDict):

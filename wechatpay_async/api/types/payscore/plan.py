@@ -131,20 +131,7 @@ class PayscorePlanPartnerPayscorePlansMerchantPlanNoByMerchantPlanNoGetParams(Ty
     sub_mchid: str
     """子商户号"""
 
-
-class PayscorePlanPartnerPayscorePlansMerchantPlanNoByMerchantPlanNoGetResponsePlanDetailList(TypedDict):
-    """支付分计划明细列表"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    plan_detail_name: str
-    """计划明细名称"""
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
+PayscorePlanPartnerPayscorePlansMerchantPlanNoByMerchantPlanNoGetResponsePlanDetailList = PayscorePlanPartnerPayscorePlansPostResponsePlanDetailList
 
 
 class PayscorePlanPartnerPayscorePlansMerchantPlanNoByMerchantPlanNoGetResponse(TypedDict):
@@ -190,20 +177,7 @@ class PayscorePlanPartnerPayscorePlansMerchantPlanNoByMerchantPlanNoStopPostBody
     sub_mchid: str
     """子商户号"""
 
-
-class PayscorePlanPartnerPayscorePlansMerchantPlanNoByMerchantPlanNoStopPostResponsePlanDetailList(TypedDict):
-    """支付分计划明细列表"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    plan_detail_name: str
-    """计划明细名称"""
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
+PayscorePlanPartnerPayscorePlansMerchantPlanNoByMerchantPlanNoStopPostResponsePlanDetailList = PayscorePlanPartnerPayscorePlansPostResponsePlanDetailList
 
 
 class PayscorePlanPartnerPayscorePlansMerchantPlanNoByMerchantPlanNoStopPostResponse(TypedDict):
@@ -242,18 +216,7 @@ class PayscorePlanPartnerPayscorePlansMerchantPlanNoByMerchantPlanNoStopPostResp
     stop_time: NotRequired[str]
     """终止时间 (RFC 3339)"""
 
-
-class PayscorePlanPayscorePlansPostBodyPlanDetailList(TypedDict):
-    """支付分计划明细列表"""
-
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
-    plan_detail_name: str
-    """计划明细名称"""
+PayscorePlanPayscorePlansPostBodyPlanDetailList = PayscorePlanPartnerPayscorePlansPostBodyPlanDetailList
 
 
 class PayscorePlanPayscorePlansPostBody(TypedDict):
@@ -278,20 +241,7 @@ class PayscorePlanPayscorePlansPostBody(TypedDict):
     merchant_plan_no: str
     """商户侧计划号"""
 
-
-class PayscorePlanPayscorePlansPostResponsePlanDetailList(TypedDict):
-    """支付分计划明细列表"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    plan_detail_name: str
-    """计划明细名称"""
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
+PayscorePlanPayscorePlansPostResponsePlanDetailList = PayscorePlanPartnerPayscorePlansPostResponsePlanDetailList
 
 
 class PayscorePlanPayscorePlansPostResponse(TypedDict):
@@ -326,20 +276,7 @@ class PayscorePlanPayscorePlansPostResponse(TypedDict):
     stop_time: NotRequired[str]
     """终止时间 (RFC 3339)"""
 
-
-class PayscorePlanPayscorePlansMerchantPlanNoByMerchantPlanNoGetResponsePlanDetailList(TypedDict):
-    """支付分计划明细列表"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    plan_detail_name: str
-    """计划明细名称"""
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
+PayscorePlanPayscorePlansMerchantPlanNoByMerchantPlanNoGetResponsePlanDetailList = PayscorePlanPartnerPayscorePlansPostResponsePlanDetailList
 
 
 class PayscorePlanPayscorePlansMerchantPlanNoByMerchantPlanNoGetResponse(TypedDict):
@@ -374,20 +311,7 @@ class PayscorePlanPayscorePlansMerchantPlanNoByMerchantPlanNoGetResponse(TypedDi
     stop_time: NotRequired[str]
     """终止时间 (RFC 3339)"""
 
-
-class PayscorePlanPayscorePlansMerchantPlanNoByMerchantPlanNoStopPostResponsePlanDetailList(TypedDict):
-    """支付分计划明细列表"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    plan_detail_name: str
-    """计划明细名称"""
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
+PayscorePlanPayscorePlansMerchantPlanNoByMerchantPlanNoStopPostResponsePlanDetailList = PayscorePlanPartnerPayscorePlansPostResponsePlanDetailList
 
 
 class PayscorePlanPayscorePlansMerchantPlanNoByMerchantPlanNoStopPostResponse(TypedDict):

@@ -320,14 +320,7 @@ class PayscoreServiceorderPostBodyTimeRange(TypedDict):
     end_time_remark: NotRequired[str]
     """服务结束时间备注"""
 
-
-class PayscoreServiceorderPostBodyLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreServiceorderPostBodyLocation = PayscoreServiceorderGetResponseLocation
 
 
 class PayscoreServiceorderPostBodyRiskFund(TypedDict):
@@ -384,18 +377,7 @@ class PayscoreServiceorderPostBody(TypedDict):
     device: NotRequired[PayscoreServiceorderPostBodyDevice]
     """设备信息"""
 
-
-class PayscoreServiceorderPostResponsePostPayments(TypedDict):
-    """后付费项目"""
-
-    name: NotRequired[str]
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
+PayscoreServiceorderPostResponsePostPayments = PayscoreServiceorderGetResponsePostPayments
 
 
 class PayscoreServiceorderPostResponsePostDiscounts(TypedDict):
@@ -410,16 +392,7 @@ class PayscoreServiceorderPostResponsePostDiscounts(TypedDict):
     count: NotRequired[int]
     """优惠数量"""
 
-
-class PayscoreServiceorderPostResponseRiskFund(TypedDict):
-    """服务风险金"""
-
-    name: str
-    """风险名称: DEPOSIT, ADVANCE, CASH_DEPOSIT, ESTIMATE_ORDER_COST"""
-    amount: int
-    """风险金额 (fen)"""
-    description: NotRequired[str]
-    """风险说明"""
+PayscoreServiceorderPostResponseRiskFund = PayscoreServiceorderGetResponseRiskFund
 
 
 class PayscoreServiceorderPostResponseTimeRange(TypedDict):
@@ -434,14 +407,7 @@ class PayscoreServiceorderPostResponseTimeRange(TypedDict):
     end_time_remark: NotRequired[str]
     """服务结束时间备注"""
 
-
-class PayscoreServiceorderPostResponseLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreServiceorderPostResponseLocation = PayscoreServiceorderGetResponseLocation
 
 
 class PayscoreServiceorderPostResponse(TypedDict):
@@ -506,18 +472,7 @@ class PayscoreServiceorderByOutOrderNoCancelPostResponse(TypedDict):
     order_id: str
     """微信支付服务订单号"""
 
-
-class PayscoreServiceorderByOutOrderNoCompletePostBodyPostPayments(TypedDict):
-    """后付费项目"""
-
-    name: str
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
+PayscoreServiceorderByOutOrderNoCompletePostBodyPostPayments = PayscoreServiceorderPostBodyPostPayments
 
 
 class PayscoreServiceorderByOutOrderNoCompletePostBodyPostDiscounts(TypedDict):
@@ -552,16 +507,7 @@ class PayscoreServiceorderByOutOrderNoCompletePostBodyLocation(TypedDict):
     end_location: NotRequired[str]
     """服务结束地点"""
 
-
-class PayscoreServiceorderByOutOrderNoCompletePostBodyDevice(TypedDict):
-    """设备信息"""
-
-    start_device_id: NotRequired[str]
-    """服务开始的设备ID"""
-    end_device_id: NotRequired[str]
-    """服务结束的设备ID"""
-    materiel_no: NotRequired[str]
-    """物料URL"""
+PayscoreServiceorderByOutOrderNoCompletePostBodyDevice = PayscoreServiceorderPostBodyDevice
 
 
 class PayscoreServiceorderByOutOrderNoCompletePostBody(TypedDict):
@@ -588,18 +534,7 @@ class PayscoreServiceorderByOutOrderNoCompletePostBody(TypedDict):
     device: NotRequired[PayscoreServiceorderByOutOrderNoCompletePostBodyDevice]
     """设备信息"""
 
-
-class PayscoreServiceorderByOutOrderNoCompletePostResponsePostPayments(TypedDict):
-    """后付费项目"""
-
-    name: str
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
+PayscoreServiceorderByOutOrderNoCompletePostResponsePostPayments = PayscoreServiceorderPostBodyPostPayments
 
 
 class PayscoreServiceorderByOutOrderNoCompletePostResponsePostDiscounts(TypedDict):
@@ -614,29 +549,9 @@ class PayscoreServiceorderByOutOrderNoCompletePostResponsePostDiscounts(TypedDic
     count: NotRequired[int]
     """优惠数量"""
 
+PayscoreServiceorderByOutOrderNoCompletePostResponseRiskFund = PayscoreServiceorderGetResponseRiskFund
 
-class PayscoreServiceorderByOutOrderNoCompletePostResponseRiskFund(TypedDict):
-    """服务风险金"""
-
-    name: str
-    """风险名称: DEPOSIT, ADVANCE, CASH_DEPOSIT, ESTIMATE_ORDER_COST"""
-    amount: int
-    """风险金额 (fen)"""
-    description: NotRequired[str]
-    """风险说明"""
-
-
-class PayscoreServiceorderByOutOrderNoCompletePostResponseTimeRange(TypedDict):
-    """服务时间段"""
-
-    start_time: NotRequired[str]
-    """服务开始时间"""
-    end_time: NotRequired[str]
-    """服务结束时间"""
-    start_time_remark: NotRequired[str]
-    """服务开始时间备注"""
-    end_time_remark: NotRequired[str]
-    """服务结束时间备注"""
+PayscoreServiceorderByOutOrderNoCompletePostResponseTimeRange = PayscoreServiceorderPostResponseTimeRange
 
 
 class PayscoreServiceorderByOutOrderNoCompletePostResponseLocation(TypedDict):
@@ -680,42 +595,11 @@ class PayscoreServiceorderByOutOrderNoCompletePostResponse(TypedDict):
     need_collection: NotRequired[bool]
     """是否需要收款"""
 
+PayscoreServiceorderByOutOrderNoModifyPostBodyPostPayments = PayscoreServiceorderPostBodyPostPayments
 
-class PayscoreServiceorderByOutOrderNoModifyPostBodyPostPayments(TypedDict):
-    """后付费项目"""
+PayscoreServiceorderByOutOrderNoModifyPostBodyPostDiscounts = PayscoreServiceorderPostResponsePostDiscounts
 
-    name: str
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
-
-
-class PayscoreServiceorderByOutOrderNoModifyPostBodyPostDiscounts(TypedDict):
-    """后付费商户优惠"""
-
-    name: NotRequired[str]
-    """优惠名称"""
-    description: NotRequired[str]
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
-
-
-class PayscoreServiceorderByOutOrderNoModifyPostBodyDevice(TypedDict):
-    """设备信息"""
-
-    start_device_id: NotRequired[str]
-    """服务开始的设备ID"""
-    end_device_id: NotRequired[str]
-    """服务结束的设备ID"""
-    materiel_no: NotRequired[str]
-    """物料URL"""
+PayscoreServiceorderByOutOrderNoModifyPostBodyDevice = PayscoreServiceorderPostBodyDevice
 
 
 class PayscoreServiceorderByOutOrderNoModifyPostBody(TypedDict):
@@ -736,42 +620,11 @@ class PayscoreServiceorderByOutOrderNoModifyPostBody(TypedDict):
     device: NotRequired[PayscoreServiceorderByOutOrderNoModifyPostBodyDevice]
     """设备信息"""
 
+PayscoreServiceorderByOutOrderNoModifyPostResponsePostPayments = PayscoreServiceorderPostBodyPostPayments
 
-class PayscoreServiceorderByOutOrderNoModifyPostResponsePostPayments(TypedDict):
-    """后付费项目"""
+PayscoreServiceorderByOutOrderNoModifyPostResponsePostDiscounts = PayscoreServiceorderGetResponsePostDiscounts
 
-    name: str
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
-
-
-class PayscoreServiceorderByOutOrderNoModifyPostResponsePostDiscounts(TypedDict):
-    """商户优惠"""
-
-    name: NotRequired[str]
-    """优惠名称"""
-    description: NotRequired[str]
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
-
-
-class PayscoreServiceorderByOutOrderNoModifyPostResponseRiskFund(TypedDict):
-    """服务风险金"""
-
-    name: str
-    """风险名称: DEPOSIT, ADVANCE, CASH_DEPOSIT, ESTIMATE_ORDER_COST"""
-    amount: int
-    """风险金额 (fen)"""
-    description: NotRequired[str]
-    """风险说明"""
+PayscoreServiceorderByOutOrderNoModifyPostResponseRiskFund = PayscoreServiceorderGetResponseRiskFund
 
 
 class PayscoreServiceorderByOutOrderNoModifyPostResponseCollectionDetails(TypedDict):
@@ -805,27 +658,9 @@ class PayscoreServiceorderByOutOrderNoModifyPostResponseCollection(TypedDict):
     bank_type: NotRequired[str]
     """收款银行"""
 
+PayscoreServiceorderByOutOrderNoModifyPostResponseTimeRange = PayscoreServiceorderGetResponseTimeRange
 
-class PayscoreServiceorderByOutOrderNoModifyPostResponseTimeRange(TypedDict):
-    """服务时间"""
-
-    start_time: NotRequired[str]
-    """服务开始时间"""
-    end_time: NotRequired[str]
-    """服务结束时间"""
-    start_time_remark: NotRequired[str]
-    """服务开始时间备注"""
-    end_time_remark: NotRequired[str]
-    """服务结束时间备注"""
-
-
-class PayscoreServiceorderByOutOrderNoModifyPostResponseLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreServiceorderByOutOrderNoModifyPostResponseLocation = PayscoreServiceorderGetResponseLocation
 
 
 class PayscoreServiceorderByOutOrderNoModifyPostResponse(TypedDict):
@@ -892,31 +727,9 @@ class PayscoreServiceorderByOutOrderNoPayPostResponse(TypedDict):
     order_id: str
     """微信支付服务订单号"""
 
+PayscoreServiceorderByOutOrderNoSendPendingmessagePostBodyPostPayments = PayscoreServiceorderGetResponsePostPayments
 
-class PayscoreServiceorderByOutOrderNoSendPendingmessagePostBodyPostPayments(TypedDict):
-    """后付费项目"""
-
-    name: NotRequired[str]
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
-
-
-class PayscoreServiceorderByOutOrderNoSendPendingmessagePostBodyPostDiscounts(TypedDict):
-    """商户优惠"""
-
-    name: NotRequired[str]
-    """优惠名称"""
-    description: NotRequired[str]
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
+PayscoreServiceorderByOutOrderNoSendPendingmessagePostBodyPostDiscounts = PayscoreServiceorderGetResponsePostDiscounts
 
 
 class PayscoreServiceorderByOutOrderNoSendPendingmessagePostBody(TypedDict):
@@ -933,31 +746,9 @@ class PayscoreServiceorderByOutOrderNoSendPendingmessagePostBody(TypedDict):
     prepaid_time: str
     """预计扣费时间"""
 
+PayscoreServiceorderByOutOrderNoSendPrepaidmessagePostBodyPostPayments = PayscoreServiceorderGetResponsePostPayments
 
-class PayscoreServiceorderByOutOrderNoSendPrepaidmessagePostBodyPostPayments(TypedDict):
-    """后付费项目"""
-
-    name: NotRequired[str]
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
-
-
-class PayscoreServiceorderByOutOrderNoSendPrepaidmessagePostBodyPostDiscounts(TypedDict):
-    """商户优惠"""
-
-    name: NotRequired[str]
-    """优惠名称"""
-    description: NotRequired[str]
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
+PayscoreServiceorderByOutOrderNoSendPrepaidmessagePostBodyPostDiscounts = PayscoreServiceorderGetResponsePostDiscounts
 
 
 class PayscoreServiceorderByOutOrderNoSendPrepaidmessagePostBody(TypedDict):
@@ -994,18 +785,7 @@ class PayscoreServiceorderByOutOrderNoSyncPostBody(TypedDict):
     detail: PayscoreServiceorderByOutOrderNoSyncPostBodyDetail
     """内容信息详情"""
 
-
-class PayscoreServiceorderByOutOrderNoSyncPostResponsePostPayments(TypedDict):
-    """后付费项目"""
-
-    name: NotRequired[str]
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
-    count: NotRequired[int]
-    """付费数量"""
+PayscoreServiceorderByOutOrderNoSyncPostResponsePostPayments = PayscoreServiceorderGetResponsePostPayments
 
 
 class PayscoreServiceorderByOutOrderNoSyncPostResponsePostDiscounts(TypedDict):
@@ -1018,16 +798,7 @@ class PayscoreServiceorderByOutOrderNoSyncPostResponsePostDiscounts(TypedDict):
     amount: NotRequired[int]
     """优惠金额 (fen)"""
 
-
-class PayscoreServiceorderByOutOrderNoSyncPostResponseRiskFund(TypedDict):
-    """服务风险金"""
-
-    name: str
-    """风险名称"""
-    amount: int
-    """风险金额 (fen)"""
-    description: NotRequired[str]
-    """风险说明"""
+PayscoreServiceorderByOutOrderNoSyncPostResponseRiskFund = PayscoreServiceorderPostBodyRiskFund
 
 
 class PayscoreServiceorderByOutOrderNoSyncPostResponseCollectionDetails(TypedDict):
@@ -1059,27 +830,9 @@ class PayscoreServiceorderByOutOrderNoSyncPostResponseCollection(TypedDict):
     bank_type: NotRequired[str]
     """收款银行"""
 
+PayscoreServiceorderByOutOrderNoSyncPostResponseTimeRange = PayscoreServiceorderGetResponseTimeRange
 
-class PayscoreServiceorderByOutOrderNoSyncPostResponseTimeRange(TypedDict):
-    """服务时间"""
-
-    start_time: NotRequired[str]
-    """服务开始时间"""
-    end_time: NotRequired[str]
-    """服务结束时间"""
-    start_time_remark: NotRequired[str]
-    """服务开始时间备注"""
-    end_time_remark: NotRequired[str]
-    """服务结束时间备注"""
-
-
-class PayscoreServiceorderByOutOrderNoSyncPostResponseLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreServiceorderByOutOrderNoSyncPostResponseLocation = PayscoreServiceorderGetResponseLocation
 
 
 class PayscoreServiceorderByOutOrderNoSyncPostResponse(TypedDict):
@@ -1137,18 +890,7 @@ class PayscoreServiceorderDirectCompletePostBodyPostPayments(TypedDict):
     count: NotRequired[int]
     """付费数量"""
 
-
-class PayscoreServiceorderDirectCompletePostBodyPostDiscounts(TypedDict):
-    """后付费商户优惠"""
-
-    name: NotRequired[str]
-    """优惠名称"""
-    description: NotRequired[str]
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
+PayscoreServiceorderDirectCompletePostBodyPostDiscounts = PayscoreServiceorderPostResponsePostDiscounts
 
 
 class PayscoreServiceorderDirectCompletePostBodyTimeRange(TypedDict):
@@ -1163,14 +905,7 @@ class PayscoreServiceorderDirectCompletePostBodyTimeRange(TypedDict):
     end_time_remark: NotRequired[str]
     """服务结束时间备注"""
 
-
-class PayscoreServiceorderDirectCompletePostBodyLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreServiceorderDirectCompletePostBodyLocation = PayscoreServiceorderGetResponseLocation
 
 
 class PayscoreServiceorderDirectCompletePostBody(TypedDict):
@@ -1205,53 +940,13 @@ class PayscoreServiceorderDirectCompletePostBody(TypedDict):
     goods_tag: NotRequired[str]
     """订单优惠标记"""
 
+PayscoreServiceorderDirectCompletePostResponsePostPayments = PayscoreServiceorderDirectCompletePostBodyPostPayments
 
-class PayscoreServiceorderDirectCompletePostResponsePostPayments(TypedDict):
-    """后付费项目"""
+PayscoreServiceorderDirectCompletePostResponsePostDiscounts = PayscoreServiceorderPostResponsePostDiscounts
 
-    name: NotRequired[str]
-    """付费项目名称"""
-    amount: NotRequired[int]
-    """金额 (fen)"""
-    description: NotRequired[str]
-    """计费说明"""
-    count: NotRequired[int]
-    """付费数量"""
+PayscoreServiceorderDirectCompletePostResponseTimeRange = PayscoreServiceorderDirectCompletePostBodyTimeRange
 
-
-class PayscoreServiceorderDirectCompletePostResponsePostDiscounts(TypedDict):
-    """后付费商户优惠"""
-
-    name: NotRequired[str]
-    """优惠名称"""
-    description: NotRequired[str]
-    """优惠说明"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-    count: NotRequired[int]
-    """优惠数量"""
-
-
-class PayscoreServiceorderDirectCompletePostResponseTimeRange(TypedDict):
-    """服务时间段"""
-
-    start_time: NotRequired[str]
-    """服务开始时间"""
-    start_time_remark: NotRequired[str]
-    """服务开始时间备注"""
-    end_time: NotRequired[str]
-    """服务结束时间"""
-    end_time_remark: NotRequired[str]
-    """服务结束时间备注"""
-
-
-class PayscoreServiceorderDirectCompletePostResponseLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreServiceorderDirectCompletePostResponseLocation = PayscoreServiceorderGetResponseLocation
 
 
 class PayscoreServiceorderDirectCompletePostResponse(TypedDict):

@@ -34,7 +34,7 @@ __all__ = [
 
 
 class PayscoreServicepayondeliveryorderPostBodyPostPayments(TypedDict):
-    """后付费项目"""
+    """`post_payments`"""
 
     name: str
     """付费项目名称"""
@@ -47,7 +47,7 @@ class PayscoreServicepayondeliveryorderPostBodyPostPayments(TypedDict):
 
 
 class PayscoreServicepayondeliveryorderPostBodyPostDiscounts(TypedDict):
-    """后付费商户优惠"""
+    """`post_discounts`"""
 
     name: str
     """优惠名称"""
@@ -213,14 +213,7 @@ class PayscoreServicepayondeliveryorderPostResponseTimeRange(TypedDict):
     end_time_remark: NotRequired[str]
     """服务结束时间备注"""
 
-
-class PayscoreServicepayondeliveryorderPostResponseLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreServicepayondeliveryorderPostResponseLocation = PayscoreServicepayondeliveryorderPostBodyLocation
 
 
 class PayscoreServicepayondeliveryorderPostResponseShoppingInfoJumpLink(TypedDict):
@@ -233,20 +226,7 @@ class PayscoreServicepayondeliveryorderPostResponseShoppingInfoJumpLink(TypedDic
     path: NotRequired[str]
     """小程序跳转path"""
 
-
-class PayscoreServicepayondeliveryorderPostResponseShoppingInfoGoods(TypedDict):
-    """商品列表"""
-
-    name: str
-    """商品名称"""
-    picture: str
-    """商品图片链接"""
-    amount: int
-    """商品单价金额 (fen)"""
-    count: int
-    """商品数量"""
-    category_id: NotRequired[list[str]]
-    """商品品类ID"""
+PayscoreServicepayondeliveryorderPostResponseShoppingInfoGoods = PayscoreServicepayondeliveryorderPostBodyShoppingInfoGoods
 
 
 class PayscoreServicepayondeliveryorderPostResponseShoppingInfo(TypedDict):

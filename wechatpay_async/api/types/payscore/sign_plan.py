@@ -135,27 +135,9 @@ class PayscoreSignPlanPartnerServiceorderPostResponseRiskFund(TypedDict):
     amount: int
     """风险金额 (fen)"""
 
+PayscoreSignPlanPartnerServiceorderPostResponseTimeRange = PayscoreSignPlanPartnerServiceorderPostBodyTimeRange
 
-class PayscoreSignPlanPartnerServiceorderPostResponseTimeRange(TypedDict):
-    """服务时间"""
-
-    start_time: str
-    """服务开始时间"""
-    end_time: NotRequired[str]
-    """服务结束时间"""
-    start_time_remark: NotRequired[str]
-    """服务开始时间备注"""
-    end_time_remark: NotRequired[str]
-    """服务结束时间备注"""
-
-
-class PayscoreSignPlanPartnerServiceorderPostResponseLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreSignPlanPartnerServiceorderPostResponseLocation = PayscoreSignPlanPartnerServiceorderPostBodyLocation
 
 
 class PayscoreSignPlanPartnerServiceorderPostResponse(TypedDict):
@@ -326,34 +308,7 @@ class PayscoreSignPlanPartnerUserSignPlansMerchantSignPlanNoByMerchantSignPlanNo
     sub_mchid: str
     """子商户号"""
 
-
-class PayscoreSignPlanPartnerUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoGetResponseSignedDetailList(TypedDict):
-    """签约计划明细列表"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
-    plan_detail_state: str
-    """计划明细状态"""
-    order_id: NotRequired[str]
-    """计划明细对应的支付分服务单号"""
-    merchant_plan_detail_no: str
-    """商户侧计划明细使用订单号"""
-    plan_detail_name: str
-    """计划详情名称"""
-    actual_pay_price: NotRequired[int]
-    """计划明细对应订单实际支付金额 (fen)"""
-    use_time: NotRequired[str]
-    """详情使用时间 (RFC 3339)"""
-    complete_time: NotRequired[str]
-    """详情完成时间 (RFC 3339)"""
-    cancel_time: NotRequired[str]
-    """详情取消时间 (RFC 3339)"""
+PayscoreSignPlanPartnerUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoGetResponseSignedDetailList = PayscoreSignPlanPartnerUserSignPlansPostResponseSignPlanSignedDetailList
 
 
 class PayscoreSignPlanPartnerUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoGetResponse(TypedDict):
@@ -415,34 +370,7 @@ class PayscoreSignPlanPartnerUserSignPlansMerchantSignPlanNoByMerchantSignPlanNo
     stop_reason: str
     """停止签约计划原因"""
 
-
-class PayscoreSignPlanPartnerUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoStopPostResponseSignedDetailList(TypedDict):
-    """签约计划明细列表"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
-    plan_detail_state: str
-    """计划明细状态"""
-    order_id: NotRequired[str]
-    """计划明细对应的支付分服务单号"""
-    merchant_plan_detail_no: str
-    """商户侧计划明细使用订单号"""
-    plan_detail_name: str
-    """计划详情名称"""
-    actual_pay_price: NotRequired[int]
-    """计划明细对应订单实际支付金额 (fen)"""
-    use_time: NotRequired[str]
-    """详情使用时间 (RFC 3339)"""
-    complete_time: NotRequired[str]
-    """详情完成时间 (RFC 3339)"""
-    cancel_time: NotRequired[str]
-    """详情取消时间 (RFC 3339)"""
+PayscoreSignPlanPartnerUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoStopPostResponseSignedDetailList = PayscoreSignPlanPartnerUserSignPlansPostResponseSignPlanSignedDetailList
 
 
 class PayscoreSignPlanPartnerUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoStopPostResponse(TypedDict):
@@ -495,27 +423,9 @@ class PayscoreSignPlanPartnerUserSignPlansMerchantSignPlanNoByMerchantSignPlanNo
     sign_time: NotRequired[str]
     """签约时间 (RFC 3339)"""
 
+PayscoreSignPlanServiceorderPostBodyTimeRange = PayscoreSignPlanPartnerServiceorderPostBodyTimeRange
 
-class PayscoreSignPlanServiceorderPostBodyTimeRange(TypedDict):
-    """服务时间"""
-
-    start_time: str
-    """服务开始时间"""
-    end_time: NotRequired[str]
-    """服务结束时间"""
-    start_time_remark: NotRequired[str]
-    """服务开始时间备注"""
-    end_time_remark: NotRequired[str]
-    """服务结束时间备注"""
-
-
-class PayscoreSignPlanServiceorderPostBodyLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreSignPlanServiceorderPostBodyLocation = PayscoreSignPlanPartnerServiceorderPostBodyLocation
 
 
 class PayscoreSignPlanServiceorderPostBody(TypedDict):
@@ -544,54 +454,15 @@ class PayscoreSignPlanServiceorderPostBody(TypedDict):
     out_trade_no: str
     """商户侧订单号"""
 
+PayscoreSignPlanServiceorderPostResponsePostPayments = PayscoreSignPlanPartnerServiceorderPostResponsePostPayments
 
-class PayscoreSignPlanServiceorderPostResponsePostPayments(TypedDict):
-    """后付费项目"""
+PayscoreSignPlanServiceorderPostResponsePostDiscounts = PayscoreSignPlanPartnerServiceorderPostResponsePostDiscounts
 
-    name: NotRequired[str]
-    """付费名称"""
-    amount: NotRequired[int]
-    """付费金额 (fen)"""
-    description: NotRequired[str]
-    """付费说明"""
+PayscoreSignPlanServiceorderPostResponseRiskFund = PayscoreSignPlanPartnerServiceorderPostResponseRiskFund
 
+PayscoreSignPlanServiceorderPostResponseTimeRange = PayscoreSignPlanPartnerServiceorderPostBodyTimeRange
 
-class PayscoreSignPlanServiceorderPostResponsePostDiscounts(TypedDict):
-    """商户优惠"""
-
-    name: NotRequired[str]
-    """优惠名称"""
-    amount: NotRequired[int]
-    """优惠金额 (fen)"""
-
-
-class PayscoreSignPlanServiceorderPostResponseRiskFund(TypedDict):
-    """服务风险金"""
-
-    amount: int
-    """风险金额 (fen)"""
-
-
-class PayscoreSignPlanServiceorderPostResponseTimeRange(TypedDict):
-    """服务时间"""
-
-    start_time: str
-    """服务开始时间"""
-    end_time: NotRequired[str]
-    """服务结束时间"""
-    start_time_remark: NotRequired[str]
-    """服务开始时间备注"""
-    end_time_remark: NotRequired[str]
-    """服务结束时间备注"""
-
-
-class PayscoreSignPlanServiceorderPostResponseLocation(TypedDict):
-    """服务位置"""
-
-    start_location: NotRequired[str]
-    """服务开始地点"""
-    end_location: NotRequired[str]
-    """服务结束地点"""
+PayscoreSignPlanServiceorderPostResponseLocation = PayscoreSignPlanPartnerServiceorderPostBodyLocation
 
 
 class PayscoreSignPlanServiceorderPostResponse(TypedDict):
@@ -628,14 +499,7 @@ class PayscoreSignPlanServiceorderPostResponse(TypedDict):
     order_id: NotRequired[str]
     """微信支付服务订单号"""
 
-
-class PayscoreSignPlanUserSignPlansPostBodySignPlanDetail(TypedDict):
-    """签约计划对应的计划详情列表的商户侧单号信息"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    merchant_plan_detail_no: str
-    """商户侧计划明细使用订单号"""
+PayscoreSignPlanUserSignPlansPostBodySignPlanDetail = PayscoreSignPlanPartnerUserSignPlansPostBodySignPlanDetail
 
 
 class PayscoreSignPlanUserSignPlansPostBody(TypedDict):
@@ -656,34 +520,7 @@ class PayscoreSignPlanUserSignPlansPostBody(TypedDict):
     sign_plan_detail: list[PayscoreSignPlanUserSignPlansPostBodySignPlanDetail]
     """签约计划对应的计划详情列表的商户侧单号信息"""
 
-
-class PayscoreSignPlanUserSignPlansPostResponseSignPlanSignedDetailList(TypedDict):
-    """签约计划明细列表"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
-    plan_detail_state: str
-    """计划明细状态"""
-    order_id: NotRequired[str]
-    """计划明细对应的支付分服务单号"""
-    merchant_plan_detail_no: str
-    """商户侧计划明细使用订单号"""
-    plan_detail_name: str
-    """计划详情名称"""
-    actual_pay_price: NotRequired[int]
-    """计划明细对应订单实际支付金额 (fen)"""
-    use_time: NotRequired[str]
-    """详情使用时间 (RFC 3339)"""
-    complete_time: NotRequired[str]
-    """详情完成时间 (RFC 3339)"""
-    cancel_time: NotRequired[str]
-    """详情取消时间 (RFC 3339)"""
+PayscoreSignPlanUserSignPlansPostResponseSignPlanSignedDetailList = PayscoreSignPlanPartnerUserSignPlansPostResponseSignPlanSignedDetailList
 
 
 class PayscoreSignPlanUserSignPlansPostResponseSignPlan(TypedDict):
@@ -739,34 +576,7 @@ class PayscoreSignPlanUserSignPlansPostResponse(TypedDict):
     package: str
     """跳转微信侧确认签约小程序的数据"""
 
-
-class PayscoreSignPlanUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoGetResponseSignedDetailList(TypedDict):
-    """签约计划明细列表"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
-    plan_detail_state: str
-    """计划明细状态"""
-    order_id: NotRequired[str]
-    """计划明细对应的支付分服务单号"""
-    merchant_plan_detail_no: str
-    """商户侧计划明细使用订单号"""
-    plan_detail_name: str
-    """计划详情名称"""
-    actual_pay_price: NotRequired[int]
-    """计划明细对应订单实际支付金额 (fen)"""
-    use_time: NotRequired[str]
-    """详情使用时间 (RFC 3339)"""
-    complete_time: NotRequired[str]
-    """详情完成时间 (RFC 3339)"""
-    cancel_time: NotRequired[str]
-    """详情取消时间 (RFC 3339)"""
+PayscoreSignPlanUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoGetResponseSignedDetailList = PayscoreSignPlanPartnerUserSignPlansPostResponseSignPlanSignedDetailList
 
 
 class PayscoreSignPlanUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoGetResponse(TypedDict):
@@ -820,34 +630,7 @@ class PayscoreSignPlanUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoStopPos
     stop_reason: str
     """停止签约计划原因"""
 
-
-class PayscoreSignPlanUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoStopPostResponseSignedDetailList(TypedDict):
-    """签约计划明细列表"""
-
-    plan_detail_no: int
-    """计划明细序号"""
-    original_price: int
-    """计划明细原支付金额 (fen)"""
-    plan_discount_description: NotRequired[str]
-    """计划明细优惠说明"""
-    actual_price: int
-    """计划明细实际支付金额 (fen)"""
-    plan_detail_state: str
-    """计划明细状态"""
-    order_id: NotRequired[str]
-    """计划明细对应的支付分服务单号"""
-    merchant_plan_detail_no: str
-    """商户侧计划明细使用订单号"""
-    plan_detail_name: str
-    """计划详情名称"""
-    actual_pay_price: NotRequired[int]
-    """计划明细对应订单实际支付金额 (fen)"""
-    use_time: NotRequired[str]
-    """详情使用时间 (RFC 3339)"""
-    complete_time: NotRequired[str]
-    """详情完成时间 (RFC 3339)"""
-    cancel_time: NotRequired[str]
-    """详情取消时间 (RFC 3339)"""
+PayscoreSignPlanUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoStopPostResponseSignedDetailList = PayscoreSignPlanPartnerUserSignPlansPostResponseSignPlanSignedDetailList
 
 
 class PayscoreSignPlanUserSignPlansMerchantSignPlanNoByMerchantSignPlanNoStopPostResponse(TypedDict):

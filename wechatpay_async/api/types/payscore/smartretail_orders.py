@@ -118,18 +118,7 @@ class PayscoreSmartretailOrdersGetResponse(TypedDict):
     pay_type: NotRequired[str]
     """支付方式: MchChannelPayType"""
 
-
-class PayscoreSmartretailOrdersPostBodyFees(TypedDict):
-    """后付费"""
-
-    fee_name: NotRequired[str]
-    """付费项目名称"""
-    fee_count: NotRequired[int]
-    """付费项目数量"""
-    fee_amount: NotRequired[int]
-    """付费项目总金额 (fen)"""
-    fee_desc: NotRequired[str]
-    """描述计费规则"""
+PayscoreSmartretailOrdersPostBodyFees = PayscoreSmartretailOrdersGetResponseFees
 
 
 class PayscoreSmartretailOrdersPostBodyDiscounts(TypedDict):
@@ -224,29 +213,9 @@ class PayscoreSmartretailOrdersByOutOrderNoCancelPostResponse(TypedDict):
     order_id: str
     """微信支付服务订单号"""
 
+PayscoreSmartretailOrdersByOutOrderNoCompletePostBodyFees = PayscoreSmartretailOrdersGetResponseFees
 
-class PayscoreSmartretailOrdersByOutOrderNoCompletePostBodyFees(TypedDict):
-    """后付费"""
-
-    fee_name: NotRequired[str]
-    """付费项目名称"""
-    fee_count: NotRequired[int]
-    """付费项目数量"""
-    fee_amount: NotRequired[int]
-    """付费项目总金额 (fen)"""
-    fee_desc: NotRequired[str]
-    """描述计费规则"""
-
-
-class PayscoreSmartretailOrdersByOutOrderNoCompletePostBodyDiscounts(TypedDict):
-    """商户优惠"""
-
-    discount_name: NotRequired[str]
-    """优惠名称"""
-    discount_amount: NotRequired[int]
-    """商品优惠金额 (fen)"""
-    discount_desc: NotRequired[str]
-    """优惠说明"""
+PayscoreSmartretailOrdersByOutOrderNoCompletePostBodyDiscounts = PayscoreSmartretailOrdersGetResponseDiscounts
 
 
 class PayscoreSmartretailOrdersByOutOrderNoCompletePostBody(TypedDict):

@@ -294,55 +294,9 @@ class PlatsolutionMchTransferBatchesOutBatchNoByOutBatchNoGetParams(TypedDict):
     detail_state: NotRequired[Literal["ALL", "WAIT_PAY", "SUCCESS", "FAIL", "BANK_REFUND"]]
     """明细状态"""
 
+PlatsolutionMchTransferBatchesOutBatchNoByOutBatchNoGetResponseTransferBatch = PlatsolutionMchTransferBatchesBatchIdByBatchIdGetResponseTransferBatch
 
-class PlatsolutionMchTransferBatchesOutBatchNoByOutBatchNoGetResponseTransferBatch(TypedDict):
-    """转账批次单"""
-
-    out_batch_no: str
-    """商家批次单号"""
-    batch_id: str
-    """商家转账批次单号"""
-    sp_appid: str
-    """服务商应用ID"""
-    sub_mchid: str
-    """二级商户号"""
-    sub_appid: NotRequired[str]
-    """二级商户应用ID"""
-    batch_state: str
-    """批次状态"""
-    batch_name: str
-    """批次名称"""
-    batch_remark: str
-    """批次备注"""
-    close_reason: NotRequired[str]
-    """批次关闭原因"""
-    total_amount: int
-    """转账总金额 (fen)"""
-    total_num: int
-    """转账总笔数"""
-    create_time: str
-    """批次创建时间 (RFC 3339)"""
-    success_amount: int
-    """转账成功金额 (fen)"""
-    success_num: int
-    """转账成功笔数"""
-    failed_amount: int
-    """转账失败金额 (fen)"""
-    failed_num: int
-    """转账失败笔数"""
-    transfer_scene_id: str
-    """转账场景ID"""
-
-
-class PlatsolutionMchTransferBatchesOutBatchNoByOutBatchNoGetResponseData(TypedDict):
-    """转账明细单列表"""
-
-    detail_id: str
-    """商家转账明细单号"""
-    out_detail_no: str
-    """商家明细单号"""
-    detail_state: str
-    """明细状态"""
+PlatsolutionMchTransferBatchesOutBatchNoByOutBatchNoGetResponseData = PlatsolutionMchTransferBatchesBatchIdByBatchIdGetResponseData
 
 
 class PlatsolutionMchTransferBatchesOutBatchNoByOutBatchNoGetResponse(TypedDict):
@@ -577,14 +531,7 @@ class PlatsolutionMchTransferReservationOutReservationNoByOutReservationNoCloseP
     sub_mchid: str
     """二级商户号"""
 
-
-class PlatsolutionMchTransferReservationOutReservationNoByOutReservationNoClosePostResponseCloseInfo(TypedDict):
-    """预约记录的关闭信息"""
-
-    close_time: str
-    """预约记录关闭的时间 (RFC 3339)"""
-    close_reason: str
-    """预约记录关闭的原因"""
+PlatsolutionMchTransferReservationOutReservationNoByOutReservationNoClosePostResponseCloseInfo = PlatsolutionMchTransferReservationOutReservationNoByOutReservationNoGetResponseCloseInfo
 
 
 class PlatsolutionMchTransferReservationOutReservationNoByOutReservationNoClosePostResponse(TypedDict):
@@ -630,14 +577,7 @@ class PlatsolutionMchTransferReservationReservationIdByReservationIdGetParams(Ty
     sub_mchid: str
     """二级商户号"""
 
-
-class PlatsolutionMchTransferReservationReservationIdByReservationIdGetResponseCloseInfo(TypedDict):
-    """预约记录的关闭信息"""
-
-    close_time: str
-    """预约记录关闭的时间 (RFC 3339)"""
-    close_reason: str
-    """预约记录关闭的原因"""
+PlatsolutionMchTransferReservationReservationIdByReservationIdGetResponseCloseInfo = PlatsolutionMchTransferReservationOutReservationNoByOutReservationNoGetResponseCloseInfo
 
 
 class PlatsolutionMchTransferReservationReservationIdByReservationIdGetResponse(TypedDict):

@@ -188,34 +188,7 @@ class MarketingPartnerDeliveryPlanDeliveryPlansByPlanIdPatchBody(TypedDict):
     out_request_no: NotRequired[str]
     """修改请求单号"""
 
-
-class MarketingPartnerDeliveryPlanDeliveryPlansByPlanIdPatchResponsePlan(TypedDict):
-    """投放计划详情"""
-
-    plan_id: str
-    """投放计划ID"""
-    plan_name: str
-    """投放计划名称"""
-    plan_state: str
-    """投放计划状态: PLAN_CREATING, PLAN_CREATED, PLAN_TERMINATING, PLAN_TERMINATED, PLAN_EXPIRED, PLAN_DELIVERING, PLAN_PAUSED"""
-    delivery_start_time: NotRequired[str]
-    """开始可用时间 (RFC 3339)"""
-    delivery_end_time: NotRequired[str]
-    """结束可用时间 (RFC 3339)"""
-    stock_id: str
-    """批次ID"""
-    product_coupon_id: str
-    """商品券ID"""
-    recommend_word: NotRequired[str]
-    """营销标签"""
-    brand_id: str
-    """品牌ID"""
-    total_count: NotRequired[int]
-    """总库存"""
-    user_limit: NotRequired[int]
-    """单用户限领"""
-    daily_limit: NotRequired[int]
-    """单日限领"""
+MarketingPartnerDeliveryPlanDeliveryPlansByPlanIdPatchResponsePlan = MarketingPartnerDeliveryPlanDeliveryPlansPostResponsePlan
 
 
 class MarketingPartnerDeliveryPlanDeliveryPlansByPlanIdPatchResponse(TypedDict):

@@ -569,23 +569,9 @@ class MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCou
     available_seconds: NotRequired[int]
     """领取后N秒内有效"""
 
+MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
 
 class MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon(TypedDict):
@@ -609,32 +595,11 @@ class MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRule(Ty
     exchange_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon]
     """兑换券使用规则"""
 
+MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-class MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[Literal["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
 
 class MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleCouponAvailablePeriod(TypedDict):
@@ -651,14 +616,7 @@ class MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRul
     irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
     """无规律的可用时间段"""
 
-
-class MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
 
 class MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleDiscountCouponList(TypedDict):
@@ -826,32 +784,11 @@ class MarketingPartnerProductCouponProductCouponsPostBody(TypedDict):
     stock: MarketingPartnerProductCouponProductCouponsPostBodyStock
     """批次信息"""
 
+MarketingPartnerProductCouponProductCouponsPostResponseSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsPostResponseSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsPostResponseSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsPostResponseSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsPostResponseSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
+MarketingPartnerProductCouponProductCouponsPostResponseSingleUsageInfo = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfo
 
 
 class MarketingPartnerProductCouponProductCouponsPostResponseSequentialUsageInfo(TypedDict):
@@ -866,70 +803,15 @@ class MarketingPartnerProductCouponProductCouponsPostResponseSequentialUsageInfo
     interval_days: NotRequired[int]
     """多次优惠使用间隔天数"""
 
+MarketingPartnerProductCouponProductCouponsPostResponseDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfoComboPackageListChoiceList
 
-class MarketingPartnerProductCouponProductCouponsPostResponseDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
+MarketingPartnerProductCouponProductCouponsPostResponseDisplayInfoComboPackageList = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfoComboPackageList
 
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
+MarketingPartnerProductCouponProductCouponsPostResponseDisplayInfo = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfo
 
+MarketingPartnerProductCouponProductCouponsPostResponseStockStockSendRule = MarketingPartnerProductCouponProductCouponsPostBodyStockStockSendRule
 
-class MarketingPartnerProductCouponProductCouponsPostResponseDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponProductCouponsPostResponseDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsPostResponseDisplayInfoComboPackageList]]
-    """套餐组合"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockStockSendRule(TypedDict):
-    """发放规则"""
-
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
 
 class MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
@@ -940,14 +822,7 @@ class MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRul
     day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
     """当天可用时间段"""
 
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
 
 class MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod(TypedDict):
@@ -966,32 +841,11 @@ class MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRul
     irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
     """无规律的可用时间段"""
 
+MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
 
 class MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRule(TypedDict):
@@ -1006,32 +860,11 @@ class MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRul
     exchange_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleExchangeCoupon]
     """兑换券使用规则"""
 
+MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-class MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
 
 class MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriod(TypedDict):
@@ -1048,32 +881,11 @@ class MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsag
     irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
     """无规律的可用时间段"""
 
+MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleDiscountCouponList
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleExchangeCouponList
 
 
 class MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRule(TypedDict):
@@ -1090,16 +902,7 @@ class MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsag
     special_first: NotRequired[bool]
     """多次优惠是否提供首笔特惠"""
 
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
+MarketingPartnerProductCouponProductCouponsPostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
 
 class MarketingPartnerProductCouponProductCouponsPostResponseStockUsageRuleDisplayInfo(TypedDict):
@@ -1135,23 +938,9 @@ class MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayI
     guidance_wording: str
     """引导文案"""
 
+MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
+MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
 
 class MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfo(TypedDict):
@@ -1168,12 +957,7 @@ class MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayI
     entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceFinder]
     """视频号入口"""
 
-
-class MarketingPartnerProductCouponProductCouponsPostResponseStockNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
+MarketingPartnerProductCouponProductCouponsPostResponseStockNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
 
 class MarketingPartnerProductCouponProductCouponsPostResponseStockSentCountInfo(TypedDict):
@@ -1257,90 +1041,19 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdGetParams(Type
     brand_id: str
     """品牌ID"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseSingleUsageInfo = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseSequentialUsageInfo = MarketingPartnerProductCouponProductCouponsPostResponseSequentialUsageInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfoComboPackageListChoiceList
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseDisplayInfoComboPackageList = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfoComboPackageList
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseSequentialUsageInfo(TypedDict):
-    """多次优惠模式信息"""
-
-    type: str
-    """多次优惠规则类型: INCREMENTAL, EQUAL"""
-    count: int
-    """可使用次数"""
-    available_days: int
-    """多次优惠有效天数"""
-    interval_days: NotRequired[int]
-    """多次优惠使用间隔天数"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
-
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseDisplayInfoComboPackageList]]
-    """套餐组合"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponseDisplayInfo = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponse(TypedDict):
@@ -1373,50 +1086,11 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdGetResponse(Ty
     deactivate_reason: NotRequired[str]
     """失效原因"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchBodyDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfoComboPackageListChoiceList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchBodyDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchBodyDisplayInfoComboPackageList = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfoComboPackageList
 
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchBodyDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchBodyDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchBodyDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchBodyDisplayInfoComboPackageList]]
-    """套餐组合"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchBodyDisplayInfo = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchBody(TypedDict):
@@ -1429,90 +1103,19 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchBody(Type
     display_info: MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchBodyDisplayInfo
     """展示信息"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseSingleUsageInfo = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseSequentialUsageInfo = MarketingPartnerProductCouponProductCouponsPostResponseSequentialUsageInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfoComboPackageListChoiceList
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseDisplayInfoComboPackageList = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfoComboPackageList
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseSequentialUsageInfo(TypedDict):
-    """多次优惠模式信息"""
-
-    type: str
-    """多次优惠规则类型: INCREMENTAL, EQUAL"""
-    count: int
-    """可使用次数"""
-    available_days: int
-    """多次优惠有效天数"""
-    interval_days: NotRequired[int]
-    """多次优惠使用间隔天数"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
-
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseDisplayInfoComboPackageList]]
-    """套餐组合"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponseDisplayInfo = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdPatchResponse(TypedDict):
@@ -1556,90 +1159,19 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePost
     deactivate_reason: str
     """失效原因"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseSingleUsageInfo = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseSequentialUsageInfo = MarketingPartnerProductCouponProductCouponsPostResponseSequentialUsageInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfoComboPackageListChoiceList
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseDisplayInfoComboPackageList = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfoComboPackageList
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseSequentialUsageInfo(TypedDict):
-    """多次优惠模式信息"""
-
-    type: str
-    """多次优惠规则类型: INCREMENTAL, EQUAL"""
-    count: int
-    """可使用次数"""
-    available_days: int
-    """多次优惠有效天数"""
-    interval_days: NotRequired[int]
-    """多次优惠使用间隔天数"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
-
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseDisplayInfoComboPackageList]]
-    """套餐组合"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponseDisplayInfo = MarketingPartnerProductCouponProductCouponsPostBodyDisplayInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdDeactivatePostResponse(TypedDict):
@@ -1683,78 +1215,19 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPo
     max_count_per_user: int
     """每个用户领取次数上限"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriod
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleNormalCouponList = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-    day_list: NotRequired[list[Literal["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleDiscountCouponList = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-    available_seconds: NotRequired[int]
-    """领取后N秒内有效"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleExchangeCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRule(TypedDict):
@@ -1769,68 +1242,15 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPo
     exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleProgressiveBundleUsageRuleExchangeCouponList]]
     """兑换券使用规则"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfo
 
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[Literal["OFFLINE", "MINI_PROGRAM", "APP", "PAYMENT_CODE"]]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[Literal["H5", "PASSCODE_LINK", "USAGE_GUIDE"]]
-    """APP跳转类型"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleCouponDisplayInfo(TypedDict):
@@ -1847,12 +1267,7 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPo
     entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleCouponDisplayInfoEntranceFinder]
     """视频号入口"""
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundle(TypedDict):
@@ -1895,87 +1310,21 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPo
     available_count: int
     """当前可用的Code"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListStockSendRule = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleStockSendRule
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListStockSendRule(TypedDict):
-    """发放规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: int
-    """每个用户领取次数上限"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRuleExchangeCoupon = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRule(TypedDict):
@@ -1999,99 +1348,21 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPo
     stock_bundle_index: int
     """批次在批次组内的次序"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockUsageRuleDisplayInfo
 
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListSentCountInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockSentCountInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockList(TypedDict):
@@ -2143,90 +1414,19 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPo
     stock_list: list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockList]
     """批次列表"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfo
 
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
-    coupon_usage_method_list: list[Literal["OFFLINE", "MINI_PROGRAM", "APP", "PAYMENT_CODE"]]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[Literal["H5", "PASSCODE_LINK", "USAGE_GUIDE"]]
-    """APP跳转类型"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleCouponDisplayInfo
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[Literal["INVISIBLE", "BARCODE", "QRCODE"]]
-    """用户商品券Code展示模式"""
-    background_color: NotRequired[Literal["Color010", "Color020", "Color030", "Color040", "Color050", "Color060", "Color070", "Color080", "Color090", "Color100"]]
-    """背景颜色"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBodyNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchBody(TypedDict):
@@ -2247,253 +1447,45 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesBy
     brand_id: str
     """品牌ID"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponCodeCountInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponCodeCountInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListStockSendRule = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleStockSendRule
 
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListStockSendRule(TypedDict):
-    """发放规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: int
-    """每个用户领取次数上限"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleExchangeCoupon = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRule = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRule
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListStockBundleInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListStockBundleInfo
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockUsageRuleDisplayInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfo
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListSentCountInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockSentCountInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListStockBundleInfo(TypedDict):
-    """批次组信息"""
-
-    stock_bundle_id: str
-    """批次组ID"""
-    stock_bundle_index: int
-    """批次在批次组内的次序"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockList(TypedDict):
-    """批次列表"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    stock_id: str
-    """批次ID"""
-    remark: NotRequired[str]
-    """备注"""
-    coupon_code_mode: str
-    """券Code分配模式: WECHATPAY, UPLOAD"""
-    coupon_code_count_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponCodeCountInfo]
-    """品牌方预上传的券Code数量信息"""
-    stock_send_rule: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListStockSendRule
-    """发放规则"""
-    progressive_bundle_usage_rule: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListProgressiveBundleUsageRule]
-    """多次优惠使用规则"""
-    stock_bundle_info: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListStockBundleInfo
-    """批次组信息"""
-    usage_rule_display_info: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListUsageRuleDisplayInfo
-    """券使用规则展示信息"""
-    coupon_display_info: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListCouponDisplayInfo
-    """用户商品券展示信息"""
-    notify_config: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListNotifyConfig
-    """事件通知配置"""
-    store_scope: str
-    """可用门店范围: NONE, ALL, SPECIFIC"""
-    sent_count_info: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockListSentCountInfo
-    """已发放次数"""
-    state: str
-    """批次状态: AUDITING, SENDING, PAUSED, STOPPED, DEACTIVATED"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-    brand_id: str
-    """品牌ID"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponseStockList = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockList
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdPatchResponse(TypedDict):
@@ -2549,12 +1541,7 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesBy
     failed_store_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdAssociateStoresPostResponseFailedStoreList]]
     """关联失败的门店列表"""
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdDisassociateStoresPostBodyStoreList(TypedDict):
-    """门店列表"""
-
-    store_id: str
-    """门店ID"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdDisassociateStoresPostBodyStoreList = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdAssociateStoresPostBodyStoreList
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdDisassociateStoresPostBody(TypedDict):
@@ -2613,253 +1600,45 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesBy
     brand_id: str
     """品牌ID"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponCodeCountInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponCodeCountInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListStockSendRule = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleStockSendRule
 
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListStockSendRule(TypedDict):
-    """发放规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: int
-    """每个用户领取次数上限"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleExchangeCoupon = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRule = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListProgressiveBundleUsageRule
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListStockBundleInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListStockBundleInfo
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockUsageRuleDisplayInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfo
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListSentCountInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockSentCountInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListStockBundleInfo(TypedDict):
-    """批次组信息"""
-
-    stock_bundle_id: str
-    """批次组ID"""
-    stock_bundle_index: int
-    """批次在批次组内的次序"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockList(TypedDict):
-    """批次列表"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    stock_id: str
-    """批次ID"""
-    remark: NotRequired[str]
-    """备注"""
-    coupon_code_mode: str
-    """券Code分配模式: WECHATPAY, UPLOAD"""
-    coupon_code_count_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponCodeCountInfo]
-    """品牌方预上传的券Code数量信息"""
-    stock_send_rule: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListStockSendRule
-    """发放规则"""
-    progressive_bundle_usage_rule: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListProgressiveBundleUsageRule]
-    """多次优惠使用规则"""
-    stock_bundle_info: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListStockBundleInfo
-    """批次组信息"""
-    usage_rule_display_info: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListUsageRuleDisplayInfo
-    """券使用规则展示信息"""
-    coupon_display_info: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListCouponDisplayInfo
-    """用户商品券展示信息"""
-    notify_config: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListNotifyConfig
-    """事件通知配置"""
-    store_scope: str
-    """可用门店范围: NONE, ALL, SPECIFIC"""
-    sent_count_info: MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockListSentCountInfo
-    """已发放次数"""
-    state: str
-    """批次状态: AUDITING, SENDING, PAUSED, STOPPED, DEACTIVATED"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-    brand_id: str
-    """品牌ID"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponseStockList = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockList
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdUpdateBudgetPostResponse(TypedDict):
@@ -2883,287 +1662,57 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetParam
     brand_id: str
     """品牌ID"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponCodeCountInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponCodeCountInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListStockSendRule = MarketingPartnerProductCouponProductCouponsPostBodyStockStockSendRule
 
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListStockSendRule(TypedDict):
-    """发放规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRule
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriod
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleDiscountCouponList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleExchangeCouponList
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRule
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockUsageRuleDisplayInfo
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRule(TypedDict):
-    """单券使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockListSentCountInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockSentCountInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockList(TypedDict):
@@ -3217,271 +1766,53 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetRespo
     stock_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksGetResponseStockList]]
     """批次列表"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockStockSendRule = MarketingPartnerProductCouponProductCouponsPostBodyStockStockSendRule
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockStockSendRule(TypedDict):
-    """发放规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriod
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
-    day_list: NotRequired[list[Literal["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRule = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRule
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleCouponAvailablePeriod
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-    available_seconds: NotRequired[int]
-    """领取后N秒内有效"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleDiscountCouponList
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleExchangeCouponList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRule = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRule
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleCouponDisplayInfo
 
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRule(TypedDict):
-    """单券使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[Literal["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[Literal["OFFLINE", "MINI_PROGRAM", "APP", "PAYMENT_CODE"]]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[Literal["H5", "PASSCODE_LINK", "USAGE_GUIDE"]]
-    """APP跳转类型"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[Literal["INVISIBLE", "BARCODE", "QRCODE"]]
-    """用户商品券Code展示模式"""
-    background_color: NotRequired[Literal["Color010", "Color020", "Color030", "Color040", "Color050", "Color060", "Color070", "Color080", "Color090", "Color100"]]
-    """背景颜色"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStockNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStock(TypedDict):
@@ -3517,204 +1848,43 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBody
     stock: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostBodyStock
     """批次信息"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponCodeCountInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponCodeCountInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseStockSendRule = MarketingPartnerProductCouponProductCouponsPostBodyStockStockSendRule
 
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseStockSendRule(TypedDict):
-    """发放规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRule
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriod
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleDiscountCouponList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleExchangeCouponList
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRule
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRule(TypedDict):
-    """单券使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseUsageRuleDisplayInfo(TypedDict):
@@ -3733,67 +1903,17 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResp
     coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseUsageRuleDisplayInfoCouponAvailableStoreInfo]
     """券可用门店信息"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponseSentCountInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockSentCountInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksPostResponse(TypedDict):
@@ -3843,287 +1963,57 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockI
     brand_id: str
     """品牌ID"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponCodeCountInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponCodeCountInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseStockSendRule = MarketingPartnerProductCouponProductCouponsPostBodyStockStockSendRule
 
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseStockSendRule(TypedDict):
-    """发放规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRule
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriod
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleDiscountCouponList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleExchangeCouponList
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRule
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockUsageRuleDisplayInfo
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRule(TypedDict):
-    """单券使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponseSentCountInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockSentCountInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdGetResponse(TypedDict):
@@ -4166,90 +2056,19 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockI
     brand_id: str
     """品牌ID"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfo
 
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
-    coupon_usage_method_list: list[Literal["OFFLINE", "MINI_PROGRAM", "APP", "PAYMENT_CODE"]]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[Literal["H5", "PASSCODE_LINK", "USAGE_GUIDE"]]
-    """APP跳转类型"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostBodyStockBundleCouponDisplayInfo
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[Literal["INVISIBLE", "BARCODE", "QRCODE"]]
-    """用户商品券Code展示模式"""
-    background_color: NotRequired[Literal["Color010", "Color020", "Color030", "Color040", "Color050", "Color060", "Color070", "Color080", "Color090", "Color100"]]
-    """背景颜色"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBodyNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchBody(TypedDict):
@@ -4270,287 +2089,57 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockI
     store_scope: NotRequired[Literal["NONE", "ALL", "SPECIFIC"]]
     """可用门店范围"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponCodeCountInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponCodeCountInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseStockSendRule = MarketingPartnerProductCouponProductCouponsPostBodyStockStockSendRule
 
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseStockSendRule(TypedDict):
-    """发放规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRule
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriod
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleDiscountCouponList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleExchangeCouponList
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRule
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockUsageRuleDisplayInfo
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRule(TypedDict):
-    """单券使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponseSentCountInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockSentCountInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdPatchResponse(TypedDict):
@@ -4593,12 +2182,7 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockI
     brand_id: str
     """品牌ID"""
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociateStoresPostBodyStoreList(TypedDict):
-    """门店列表"""
-
-    store_id: str
-    """门店ID"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociateStoresPostBodyStoreList = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdAssociateStoresPostBodyStoreList
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociateStoresPostBody(TypedDict):
@@ -4609,23 +2193,9 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockI
     store_list: list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociateStoresPostBodyStoreList]
     """门店列表"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociateStoresPostResponseSuccessStoreList = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdAssociateStoresPostResponseSuccessStoreList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociateStoresPostResponseSuccessStoreList(TypedDict):
-    """关联成功的门店列表"""
-
-    store_id: str
-    """门店ID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociateStoresPostResponseFailedStoreList(TypedDict):
-    """关联失败的门店列表"""
-
-    store_id: str
-    """门店ID"""
-    code: str
-    """失败错误码"""
-    message: str
-    """失败错误信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociateStoresPostResponseFailedStoreList = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdAssociateStoresPostResponseFailedStoreList
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociateStoresPostResponse(TypedDict):
@@ -4649,12 +2219,7 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockI
     brand_id: str
     """品牌ID"""
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociatedStoresGetResponseStoreList(TypedDict):
-    """门店列表"""
-
-    store_id: str
-    """门店ID"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociatedStoresGetResponseStoreList = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdAssociateStoresPostBodyStoreList
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdAssociatedStoresGetResponse(TypedDict):
@@ -4678,287 +2243,57 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockI
     deactivate_reason: str
     """失效原因"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponCodeCountInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponCodeCountInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseStockSendRule = MarketingPartnerProductCouponProductCouponsPostBodyStockStockSendRule
 
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseStockSendRule(TypedDict):
-    """发放规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRule
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriod
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleDiscountCouponList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleExchangeCouponList
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRule
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockUsageRuleDisplayInfo
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRule(TypedDict):
-    """单券使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponseSentCountInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockSentCountInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDeactivatePostResponse(TypedDict):
@@ -5001,12 +2336,7 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockI
     brand_id: str
     """品牌ID"""
 
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDisassociateStoresPostBodyStoreList(TypedDict):
-    """门店列表"""
-
-    store_id: str
-    """门店ID"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDisassociateStoresPostBodyStoreList = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdAssociateStoresPostBodyStoreList
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDisassociateStoresPostBody(TypedDict):
@@ -5017,23 +2347,9 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockI
     store_list: list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDisassociateStoresPostBodyStoreList]
     """门店列表"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDisassociateStoresPostResponseSuccessStoreList = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdDisassociateStoresPostResponseSuccessStoreList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDisassociateStoresPostResponseSuccessStoreList(TypedDict):
-    """取消关联成功的门店列表"""
-
-    store_id: str
-    """门店ID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDisassociateStoresPostResponseFailedStoreList(TypedDict):
-    """取消关联失败的门店列表"""
-
-    store_id: str
-    """门店ID"""
-    code: str
-    """失败错误码"""
-    message: str
-    """失败错误信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDisassociateStoresPostResponseFailedStoreList = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesByStockBundleIdDisassociateStoresPostResponseFailedStoreList
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdDisassociateStoresPostResponse(TypedDict):
@@ -5065,287 +2381,57 @@ class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockI
     target_max_count_per_day: NotRequired[int]
     """目标批次每日发放次数上限"""
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponCodeCountInfo = MarketingPartnerProductCouponProductCouponsByProductCouponIdStockBundlesPostResponseStockListCouponCodeCountInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseStockSendRule = MarketingPartnerProductCouponProductCouponsPostBodyStockStockSendRule
 
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseStockSendRule(TypedDict):
-    """发放规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoDiscountCoupon
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRule
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponProductCouponsPostBodyStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriod
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponProductCouponsPostBodySingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleDiscountCouponList
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponProductCouponsPostBodyStockSequentialUsageRuleExchangeCouponList
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRule = MarketingPartnerProductCouponProductCouponsPostResponseStockSequentialUsageRule
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponProductCouponsPostBodyStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseUsageRuleDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockUsageRuleDisplayInfo
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponProductCouponsPostBodyStockCouponDisplayInfoEntranceFinder
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponDisplayInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockCouponDisplayInfo
 
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseNotifyConfig = MarketingPartnerProductCouponProductCouponsPostBodyStockNotifyConfig
 
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRule(TypedDict):
-    """单券使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
+MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponseSentCountInfo = MarketingPartnerProductCouponProductCouponsPostResponseStockSentCountInfo
 
 
 class MarketingPartnerProductCouponProductCouponsByProductCouponIdStocksByStockIdUpdateBudgetPostResponse(TypedDict):

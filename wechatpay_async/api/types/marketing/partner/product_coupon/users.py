@@ -644,23 +644,9 @@ class MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserPro
     irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
     """无规律的可用时间段"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon(TypedDict):
@@ -828,21 +814,9 @@ class MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserPro
     brand_id: str
     """品牌ID"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListCouponTagInfoMemberTagInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostBodyCouponTagInfoMemberTagInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListCouponTagInfoMemberTagInfo(TypedDict):
-    """会员标签信息"""
-
-    member_card_id: str
-    """会员卡模板ID"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListCouponTagInfo(TypedDict):
-    """用户商品券标签信息"""
-
-    coupon_tag_list: NotRequired[list[str]]
-    """用户商品券标签列表"""
-    member_tag_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListCouponTagInfoMemberTagInfo]
-    """会员标签信息"""
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListCouponTagInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostBodyCouponTagInfo
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponList(TypedDict):
@@ -915,467 +889,73 @@ class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleI
     deactivate_reason: str
     """失效原因"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProgressiveBundleUsageDetail = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetail
 
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListUserProductCouponBundleInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListUserProductCouponBundleInfo
 
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProgressiveBundleUsageDetail(TypedDict):
-    """多次优惠使用详情"""
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
-    use_request_no: NotRequired[str]
-    """券核销请求单号"""
-    use_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    associated_order_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo]
-    """关联微信支付订单信息"""
-    return_request_no: NotRequired[str]
-    """退券请求单号"""
-    return_time: NotRequired[str]
-    """退券时间 (RFC 3339)"""
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponSingleUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfo
 
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponProgressiveBundleUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponProgressiveBundleUsageInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListUserProductCouponBundleInfo(TypedDict):
-    """用户券组信息"""
-
-    user_coupon_bundle_id: str
-    """用户券组ID"""
-    user_coupon_bundle_index: int
-    """用户券组内索引"""
-    total_count: int
-    """总可使用次数"""
-    used_count: int
-    """已使用次数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponProgressiveBundleUsageInfo(TypedDict):
-    """多次优惠模式信息"""
-
-    count: int
-    """可使用次数"""
-    interval_days: NotRequired[int]
-    """多次优惠使用间隔天数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
-
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponDisplayInfoComboPackageList]]
-    """套餐组合"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCoupon(TypedDict):
-    """商品券信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    state: str
-    """商品券状态: AUDITING, EFFECTIVE, DEACTIVATED"""
-    brand_id: str
-    """品牌ID"""
-    scope: str
-    """优惠范围: ALL, SINGLE, CATEGORY"""
-    type: str
-    """商品券类型: NORMAL, DISCOUNT, EXCHANGE"""
-    usage_mode: str
-    """使用模式: SINGLE, PROGRESSIVE_BUNDLE"""
-    single_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponSingleUsageInfo]
-    """单券模式信息"""
-    progressive_bundle_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponProgressiveBundleUsageInfo]
-    """多次优惠模式信息"""
-    display_info: MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponDisplayInfo
-    """展示信息"""
-    out_product_no: NotRequired[str]
-    """外部商品ID"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
-
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockStockSendRule(TypedDict):
-    """发放规则"""
-
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: int
-    """每个用户领取次数上限"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockStockBundleInfo(TypedDict):
-    """批次组信息"""
-
-    stock_bundle_id: str
-    """批次组ID"""
-    stock_bundle_index: int
-    """批次在批次组内的次序"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStock(TypedDict):
-    """批次信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    stock_id: str
-    """批次ID"""
-    remark: NotRequired[str]
-    """备注"""
-    coupon_code_mode: str
-    """券Code分配模式: WECHATPAY, UPLOAD"""
-    coupon_code_count_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponCodeCountInfo]
-    """品牌方预上传的券Code数量信息"""
-    stock_send_rule: MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockStockSendRule
-    """发放规则"""
-    progressive_bundle_usage_rule: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRule]
-    """多次优惠使用规则"""
-    stock_bundle_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockStockBundleInfo]
-    """批次组信息"""
-    usage_rule_display_info: MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockUsageRuleDisplayInfo
-    """券使用规则展示信息"""
-    coupon_display_info: MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfo
-    """用户商品券展示信息"""
-    notify_config: MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockNotifyConfig
-    """事件通知配置"""
-    store_scope: str
-    """可用门店范围: NONE, ALL, SPECIFIC"""
-    sent_count_info: MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockSentCountInfo
-    """已发放次数"""
-    state: str
-    """批次状态: AUDITING, SENDING, PAUSED, STOPPED, DEACTIVATED"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-    brand_id: str
-    """品牌ID"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListCouponTagInfoMemberTagInfo(TypedDict):
-    """会员标签信息"""
-
-    member_card_id: str
-    """会员卡模板ID"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListCouponTagInfo(TypedDict):
-    """用户商品券标签信息"""
-
-    coupon_tag_list: NotRequired[list[str]]
-    """用户商品券标签列表"""
-    member_tag_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListCouponTagInfoMemberTagInfo]
-    """会员标签信息"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponList(TypedDict):
-    """用户商品券列表"""
-
-    coupon_code: str
-    """用户商品券Code"""
-    coupon_state: str
-    """用户商品券状态: CONFIRMING, PENDING, EFFECTIVE, USED, EXPIRED, DELETED, DEACTIVATED"""
-    valid_begin_time: str
-    """有效期开始时间 (RFC 3339)"""
-    valid_end_time: str
-    """有效期结束时间 (RFC 3339)"""
-    receive_time: str
-    """领券时间 (RFC 3339)"""
-    send_request_no: str
-    """发券请求单号"""
-    send_channel: str
-    """发券渠道: API, BRAND_MANAGE, MERCHANT_CARD, MEMBER, SMALL_ACTIVITY, RECEIVE_COMPONENT"""
-    confirm_request_no: NotRequired[str]
-    """确认请求单号"""
-    confirm_time: NotRequired[str]
-    """确认发放时间 (RFC 3339)"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-    progressive_bundle_usage_detail: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProgressiveBundleUsageDetail]
-    """多次优惠使用详情"""
-    user_product_coupon_bundle_info: MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListUserProductCouponBundleInfo
-    """用户券组信息"""
-    product_coupon: MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCoupon
-    """商品券信息"""
-    stock: MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStock
-    """批次信息"""
-    attach: NotRequired[str]
-    """自定义附加信息"""
-    channel_custom_info: NotRequired[str]
-    """渠道自定义信息"""
-    coupon_tag_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListCouponTagInfo]
-    """用户商品券标签信息"""
-    brand_id: str
-    """品牌ID"""
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageListChoiceList
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponDisplayInfoComboPackageList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageList
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListProductCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponCodeCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponCodeCountInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockStockSendRule = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockStockSendRule
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockProgressiveBundleUsageRule = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRule
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockStockBundleInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockStockBundleInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockUsageRuleDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceMiniProgram
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceOfficialAccount
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceFinder
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockNotifyConfig = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockNotifyConfig
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStockSentCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockSentCountInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListStock = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStock
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListCouponTagInfoMemberTagInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostBodyCouponTagInfoMemberTagInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponListCouponTagInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostBodyCouponTagInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponseUserProductCouponList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponList
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponBundlesByUserCouponBundleIdDeactivatePostResponse(TypedDict):
@@ -1405,18 +985,7 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsGetParams(TypedDict):
     brand_id: str
     """品牌ID"""
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSingleUsageDetailAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSingleUsageDetailAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSingleUsageDetail(TypedDict):
@@ -1433,18 +1002,7 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponList
     return_time: NotRequired[str]
     """退券时间 (RFC 3339)"""
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetailDetailItemListAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetailDetailItemListAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetailDetailItemList(TypedDict):
@@ -1480,32 +1038,11 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponList
     detail_item_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetailDetailItemList]]
     """轮次使用详情列表"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSingleUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfo
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSequentialUsageInfo(TypedDict):
@@ -1520,50 +1057,11 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponList
     interval_days: NotRequired[int]
     """多次优惠使用间隔天数"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageListChoiceList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponDisplayInfoComboPackageList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageList
 
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponDisplayInfoComboPackageList]]
-    """套餐组合"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfo
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCoupon(TypedDict):
@@ -1596,14 +1094,7 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponList
     deactivate_reason: NotRequired[str]
     """失效原因"""
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
-
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponCodeCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponCodeCountInfo
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockStockSendRule(TypedDict):
@@ -1616,32 +1107,11 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponList
     max_count_per_user: NotRequired[int]
     """每个用户领取次数上限"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleCouponAvailablePeriod(TypedDict):
@@ -1662,32 +1132,11 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponList
     available_seconds: NotRequired[int]
     """领取后N秒内有效"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRule(TypedDict):
@@ -1702,32 +1151,11 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponList
     exchange_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleExchangeCoupon]
     """兑换券使用规则"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleCouponAvailablePeriod(TypedDict):
@@ -1746,14 +1174,7 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponList
     available_seconds: NotRequired[int]
     """领取后N秒内有效"""
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleDiscountCouponList(TypedDict):
@@ -1788,99 +1209,21 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponList
     special_first: NotRequired[bool]
     """多次优惠是否提供首笔特惠"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockUsageRuleDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfo
 
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceFinder
 
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfo
 
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockNotifyConfig = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockNotifyConfig
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
+MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSentCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockSentCountInfo
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStock(TypedDict):
@@ -2014,523 +1357,85 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsPostBody(TypedDict):
     coupon_tag_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostBodyCouponTagInfo]
     """用户商品券标签信息"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSingleUsageDetailAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSingleUsageDetailAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSingleUsageDetail(TypedDict):
-    """单券使用详情"""
-
-    use_request_no: NotRequired[str]
-    """券核销请求单号"""
-    use_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    associated_order_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSingleUsageDetailAssociatedOrderInfo]
-    """关联微信支付订单信息"""
-    return_request_no: NotRequired[str]
-    """退券请求单号"""
-    return_time: NotRequired[str]
-    """退券时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSequentialUsageDetailDetailItemList(TypedDict):
-    """轮次使用详情列表"""
-
-    detail_state: NotRequired[str]
-    """轮次使用详情状态: PENDING, EFFECTIVE, USED, EXPIRED, DELETED, DEACTIVATED"""
-    valid_begin_time: NotRequired[str]
-    """有效期开始时间 (RFC 3339)"""
-    valid_end_time: NotRequired[str]
-    """有效期结束时间 (RFC 3339)"""
-    use_request_no: NotRequired[str]
-    """核销请求单号"""
-    use_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    associated_order_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo]
-    """关联微信支付订单信息"""
-    return_request_no: NotRequired[str]
-    """退券请求单号"""
-    return_time: NotRequired[str]
-    """退券时间 (RFC 3339)"""
-    delete_time: NotRequired[str]
-    """删除时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSequentialUsageDetail(TypedDict):
-    """多次优惠使用详情"""
-
-    total_count: NotRequired[int]
-    """总可使用次数"""
-    used_count: NotRequired[int]
-    """已使用次数"""
-    detail_item_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSequentialUsageDetailDetailItemList]]
-    """轮次使用详情列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSequentialUsageInfo(TypedDict):
-    """多次优惠模式信息"""
-
-    type: str
-    """多次优惠规则类型: INCREMENTAL, EQUAL"""
-    count: int
-    """可使用次数"""
-    available_days: int
-    """多次优惠有效天数"""
-    interval_days: NotRequired[int]
-    """多次优惠使用间隔天数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
-
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponDisplayInfoComboPackageList]]
-    """套餐组合"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCoupon(TypedDict):
-    """商品券信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    state: str
-    """商品券状态: AUDITING, EFFECTIVE, DEACTIVATED"""
-    brand_id: str
-    """品牌ID"""
-    scope: str
-    """优惠范围: ALL, SINGLE, CATEGORY"""
-    type: str
-    """商品券类型: NORMAL, DISCOUNT, EXCHANGE"""
-    usage_mode: str
-    """使用模式: SINGLE, SEQUENTIAL"""
-    single_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSingleUsageInfo]
-    """单券模式信息"""
-    sequential_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSequentialUsageInfo]
-    """多次优惠模式信息"""
-    display_info: MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponDisplayInfo
-    """展示信息"""
-    out_product_no: NotRequired[str]
-    """外部商品ID"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
-
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockStockSendRule(TypedDict):
-    """发放规则"""
-
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSingleUsageDetail = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSingleUsageDetail
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-    available_seconds: NotRequired[int]
-    """领取后N秒内有效"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSequentialUsageDetailDetailItemList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetailDetailItemList
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseSequentialUsageDetail = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetail
 
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRule(TypedDict):
-    """单券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSingleUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfo
 
-    coupon_available_period: MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponSequentialUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSequentialUsageInfo
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageListChoiceList
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-    available_seconds: NotRequired[int]
-    """领取后N秒内有效"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponDisplayInfoComboPackageList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageList
 
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStock(TypedDict):
-    """批次信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    stock_id: str
-    """批次ID"""
-    remark: NotRequired[str]
-    """备注"""
-    coupon_code_mode: str
-    """券Code分配模式: WECHATPAY, UPLOAD, API_ASSIGN"""
-    coupon_code_count_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponCodeCountInfo]
-    """品牌方预上传的券Code数量信息"""
-    stock_send_rule: MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockStockSendRule
-    """发放规则"""
-    single_usage_rule: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRule]
-    """单券使用规则"""
-    sequential_usage_rule: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRule]
-    """多次优惠使用规则"""
-    usage_rule_display_info: MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockUsageRuleDisplayInfo
-    """券使用规则展示信息"""
-    coupon_display_info: MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfo
-    """用户商品券展示信息"""
-    notify_config: MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockNotifyConfig
-    """事件通知配置"""
-    store_scope: str
-    """可用门店范围: NONE, ALL, SPECIFIC"""
-    sent_count_info: MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSentCountInfo
-    """已发放次数"""
-    state: str
-    """批次状态: AUDITING, SENDING, PAUSED, STOPPED, DEACTIVATED"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-    brand_id: str
-    """品牌ID"""
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseProductCoupon = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponCodeCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponCodeCountInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockStockSendRule = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockStockSendRule
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRuleCouponAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSingleUsageRule = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSingleUsageRule
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleCouponAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleDiscountCouponList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleExchangeCouponList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSequentialUsageRule = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRule
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockUsageRuleDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceMiniProgram
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceOfficialAccount
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceFinder
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockNotifyConfig = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockNotifyConfig
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStockSentCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockSentCountInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsPostResponseStock = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStock
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsPostResponse(TypedDict):
@@ -2588,287 +1493,49 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetParams(Typ
     appid: str
     """公众账号AppID"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSingleUsageDetailAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSingleUsageDetailAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSingleUsageDetail(TypedDict):
-    """单券使用详情"""
-
-    use_request_no: NotRequired[str]
-    """券核销请求单号"""
-    use_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    associated_order_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSingleUsageDetailAssociatedOrderInfo]
-    """关联微信支付订单信息"""
-    return_request_no: NotRequired[str]
-    """退券请求单号"""
-    return_time: NotRequired[str]
-    """退券时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSequentialUsageDetailDetailItemList(TypedDict):
-    """轮次使用详情列表"""
-
-    detail_state: NotRequired[str]
-    """轮次使用详情状态: PENDING, EFFECTIVE, USED, EXPIRED, DELETED, DEACTIVATED"""
-    valid_begin_time: NotRequired[str]
-    """有效期开始时间 (RFC 3339)"""
-    valid_end_time: NotRequired[str]
-    """有效期结束时间 (RFC 3339)"""
-    use_request_no: NotRequired[str]
-    """核销请求单号"""
-    use_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    associated_order_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo]
-    """关联微信支付订单信息"""
-    return_request_no: NotRequired[str]
-    """退券请求单号"""
-    return_time: NotRequired[str]
-    """退券时间 (RFC 3339)"""
-    delete_time: NotRequired[str]
-    """删除时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSequentialUsageDetail(TypedDict):
-    """多次优惠使用详情"""
-
-    total_count: NotRequired[int]
-    """总可使用次数"""
-    used_count: NotRequired[int]
-    """已使用次数"""
-    detail_item_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSequentialUsageDetailDetailItemList]]
-    """轮次使用详情列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSequentialUsageInfo(TypedDict):
-    """多次优惠模式信息"""
-
-    type: str
-    """多次优惠规则类型: INCREMENTAL, EQUAL"""
-    count: int
-    """可使用次数"""
-    available_days: int
-    """多次优惠有效天数"""
-    interval_days: NotRequired[int]
-    """多次优惠使用间隔天数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
-
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponDisplayInfoComboPackageList]]
-    """套餐组合"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCoupon(TypedDict):
-    """商品券信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    state: str
-    """商品券状态: AUDITING, EFFECTIVE, DEACTIVATED"""
-    brand_id: str
-    """品牌ID"""
-    scope: str
-    """优惠范围: ALL, SINGLE, CATEGORY"""
-    type: str
-    """商品券类型: NORMAL, DISCOUNT, EXCHANGE"""
-    usage_mode: str
-    """使用模式: SINGLE, SEQUENTIAL"""
-    single_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSingleUsageInfo]
-    """单券模式信息"""
-    sequential_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSequentialUsageInfo]
-    """多次优惠模式信息"""
-    display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponDisplayInfo
-    """展示信息"""
-    out_product_no: NotRequired[str]
-    """外部商品ID"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
-
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockStockSendRule(TypedDict):
-    """发放规则"""
-
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSingleUsageDetail = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSingleUsageDetail
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSequentialUsageDetailDetailItemList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetailDetailItemList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSequentialUsageDetail = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetail
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSingleUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponSequentialUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSequentialUsageInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageListChoiceList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponDisplayInfoComboPackageList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseProductCoupon = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponCodeCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponCodeCountInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockStockSendRule = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockStockSendRule
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRule(TypedDict):
@@ -2883,32 +1550,11 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSt
     exchange_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRuleExchangeCoupon]
     """兑换券使用规则"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriod(TypedDict):
@@ -2925,32 +1571,11 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSt
     irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
     """无规律的可用时间段"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleDiscountCouponList
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleExchangeCouponList
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRule(TypedDict):
@@ -2967,99 +1592,21 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseSt
     special_first: NotRequired[bool]
     """多次优惠是否提供首笔特惠"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockUsageRuleDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfo
 
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceFinder
 
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfo
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockNotifyConfig = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockNotifyConfig
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSentCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockSentCountInfo
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStock(TypedDict):
@@ -3160,18 +1707,7 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostBo
     out_request_no: str
     """确认发放请求单号"""
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseSingleUsageDetailAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseSingleUsageDetailAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseSingleUsageDetailAssociatedPayScoreOrderInfo(TypedDict):
@@ -3205,491 +1741,81 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostRe
     return_time: NotRequired[str]
     """退券时间 (RFC 3339)"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProgressiveBundleUsageDetailDetailItemListAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProgressiveBundleUsageDetailDetailItemListAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProgressiveBundleUsageDetailDetailItemList(TypedDict):
-    """轮次使用详情列表"""
-
-    detail_state: NotRequired[str]
-    """轮次使用详情状态: PENDING, EFFECTIVE, USED, EXPIRED, DELETED, DEACTIVATED"""
-    valid_begin_time: NotRequired[str]
-    """有效期开始时间 (RFC 3339)"""
-    valid_end_time: NotRequired[str]
-    """有效期结束时间 (RFC 3339)"""
-    use_request_no: NotRequired[str]
-    """核销请求单号"""
-    use_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    associated_order_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProgressiveBundleUsageDetailDetailItemListAssociatedOrderInfo]
-    """关联微信支付订单信息"""
-    return_request_no: NotRequired[str]
-    """退券请求单号"""
-    return_time: NotRequired[str]
-    """退券时间 (RFC 3339)"""
-    delete_time: NotRequired[str]
-    """删除时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProgressiveBundleUsageDetail(TypedDict):
-    """多次优惠使用详情"""
-
-    total_count: NotRequired[int]
-    """总可使用次数"""
-    used_count: NotRequired[int]
-    """已使用次数"""
-    detail_item_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProgressiveBundleUsageDetailDetailItemList]]
-    """轮次使用详情列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSequentialUsageInfo(TypedDict):
-    """多次优惠模式信息"""
-
-    type: str
-    """多次优惠规则类型: INCREMENTAL, EQUAL"""
-    count: int
-    """可使用次数"""
-    available_days: int
-    """多次优惠有效天数"""
-    interval_days: NotRequired[int]
-    """多次优惠使用间隔天数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
-
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponDisplayInfoComboPackageList]]
-    """套餐组合"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCoupon(TypedDict):
-    """商品券信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    state: str
-    """商品券状态: AUDITING, EFFECTIVE, DEACTIVATED"""
-    brand_id: str
-    """品牌ID"""
-    scope: str
-    """优惠范围: ALL, SINGLE, CATEGORY"""
-    type: str
-    """商品券类型: NORMAL, DISCOUNT, EXCHANGE"""
-    usage_mode: str
-    """使用模式: SINGLE, SEQUENTIAL"""
-    single_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSingleUsageInfo]
-    """单券模式信息"""
-    sequential_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSequentialUsageInfo]
-    """多次优惠模式信息"""
-    display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponDisplayInfo
-    """展示信息"""
-    out_product_no: NotRequired[str]
-    """外部商品ID"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
-
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockStockSendRule(TypedDict):
-    """发放规则"""
-
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProgressiveBundleUsageDetailDetailItemList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetailDetailItemList
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProgressiveBundleUsageDetail = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetail
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSingleUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfo
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponSequentialUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSequentialUsageInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageListChoiceList
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponDisplayInfoComboPackageList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfo
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseProductCoupon = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCoupon
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponCodeCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponCodeCountInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockStockSendRule = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockStockSendRule
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriod
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRule = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRule
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRule(TypedDict):
-    """单券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    coupon_available_period: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriod
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleDiscountCouponList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleExchangeCouponList
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRule = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRule
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockUsageRuleDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceMiniProgram
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceOfficialAccount
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceFinder
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfo
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockNotifyConfig = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockNotifyConfig
 
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSentCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockSentCountInfo
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStock(TypedDict):
-    """批次信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    stock_id: str
-    """批次ID"""
-    remark: NotRequired[str]
-    """备注"""
-    coupon_code_mode: str
-    """券Code分配模式: WECHATPAY, UPLOAD, API_ASSIGN"""
-    coupon_code_count_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponCodeCountInfo]
-    """品牌方预上传的券Code数量信息"""
-    stock_send_rule: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockStockSendRule
-    """发放规则"""
-    single_usage_rule: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSingleUsageRule]
-    """单券使用规则"""
-    sequential_usage_rule: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSequentialUsageRule]
-    """多次优惠使用规则"""
-    usage_rule_display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockUsageRuleDisplayInfo
-    """券使用规则展示信息"""
-    coupon_display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockCouponDisplayInfo
-    """用户商品券展示信息"""
-    notify_config: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockNotifyConfig
-    """事件通知配置"""
-    store_scope: str
-    """可用门店范围: NONE, ALL, SPECIFIC"""
-    sent_count_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStockSentCountInfo
-    """已发放次数"""
-    state: str
-    """批次状态: AUDITING, SENDING, PAUSED, STOPPED, DEACTIVATED"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-    brand_id: str
-    """品牌ID"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponseStock = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStock
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeConfirmPostResponse(TypedDict):
@@ -3751,519 +1877,85 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePos
     deactivate_reason: str
     """失效原因"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSingleUsageDetailAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSingleUsageDetailAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSingleUsageDetail(TypedDict):
-    """单券使用详情"""
-
-    use_request_no: NotRequired[str]
-    """券核销请求单号"""
-    use_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    associated_order_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSingleUsageDetailAssociatedOrderInfo]
-    """关联微信支付订单信息"""
-    return_request_no: NotRequired[str]
-    """退券请求单号"""
-    return_time: NotRequired[str]
-    """退券时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSequentialUsageDetailDetailItemList(TypedDict):
-    """轮次使用详情列表"""
-
-    detail_state: NotRequired[str]
-    """轮次使用详情状态: PENDING, EFFECTIVE, USED, EXPIRED, DELETED, DEACTIVATED"""
-    valid_begin_time: NotRequired[str]
-    """有效期开始时间 (RFC 3339)"""
-    valid_end_time: NotRequired[str]
-    """有效期结束时间 (RFC 3339)"""
-    use_request_no: NotRequired[str]
-    """核销请求单号"""
-    use_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    associated_order_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo]
-    """关联微信支付订单信息"""
-    return_request_no: NotRequired[str]
-    """退券请求单号"""
-    return_time: NotRequired[str]
-    """退券时间 (RFC 3339)"""
-    delete_time: NotRequired[str]
-    """删除时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSequentialUsageDetail(TypedDict):
-    """多次优惠使用详情"""
-
-    total_count: NotRequired[int]
-    """总可使用次数"""
-    used_count: NotRequired[int]
-    """已使用次数"""
-    detail_item_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSequentialUsageDetailDetailItemList]]
-    """轮次使用详情列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSequentialUsageInfo(TypedDict):
-    """多次优惠模式信息"""
-
-    type: str
-    """多次优惠规则类型: INCREMENTAL, EQUAL"""
-    count: int
-    """可使用次数"""
-    available_days: int
-    """多次优惠有效天数"""
-    interval_days: NotRequired[int]
-    """多次优惠使用间隔天数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
-
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponDisplayInfoComboPackageList]]
-    """套餐组合"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCoupon(TypedDict):
-    """商品券信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    state: str
-    """商品券状态: AUDITING, EFFECTIVE, DEACTIVATED"""
-    brand_id: str
-    """品牌ID"""
-    scope: str
-    """优惠范围: ALL, SINGLE, CATEGORY"""
-    type: str
-    """商品券类型: NORMAL, DISCOUNT, EXCHANGE"""
-    usage_mode: str
-    """使用模式: SINGLE, SEQUENTIAL"""
-    single_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSingleUsageInfo]
-    """单券模式信息"""
-    sequential_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSequentialUsageInfo]
-    """多次优惠模式信息"""
-    display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponDisplayInfo
-    """展示信息"""
-    out_product_no: NotRequired[str]
-    """外部商品ID"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
-
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockStockSendRule(TypedDict):
-    """发放规则"""
-
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSingleUsageDetail = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSingleUsageDetail
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSequentialUsageDetailDetailItemList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetailDetailItemList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseSequentialUsageDetail = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetail
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSingleUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfo
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponSequentialUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSequentialUsageInfo
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageListChoiceList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponDisplayInfoComboPackageList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageList
 
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfo
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseProductCoupon = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRule(TypedDict):
-    """单券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponCodeCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponCodeCountInfo
 
-    coupon_available_period: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockStockSendRule = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockStockSendRule
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriod
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
-    coupon_available_period: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRule = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRule
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStock(TypedDict):
-    """批次信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    stock_id: str
-    """批次ID"""
-    remark: NotRequired[str]
-    """备注"""
-    coupon_code_mode: str
-    """券Code分配模式: WECHATPAY, UPLOAD, API_ASSIGN"""
-    coupon_code_count_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponCodeCountInfo]
-    """品牌方预上传的券Code数量信息"""
-    stock_send_rule: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockStockSendRule
-    """发放规则"""
-    single_usage_rule: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSingleUsageRule]
-    """单券使用规则"""
-    sequential_usage_rule: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRule]
-    """多次优惠使用规则"""
-    usage_rule_display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockUsageRuleDisplayInfo
-    """券使用规则展示信息"""
-    coupon_display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfo
-    """用户商品券展示信息"""
-    notify_config: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockNotifyConfig
-    """事件通知配置"""
-    store_scope: str
-    """可用门店范围: NONE, ALL, SPECIFIC"""
-    sent_count_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSentCountInfo
-    """已发放次数"""
-    state: str
-    """批次状态: AUDITING, SENDING, PAUSED, STOPPED, DEACTIVATED"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-    brand_id: str
-    """品牌ID"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleDiscountCouponList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleExchangeCouponList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSequentialUsageRule = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRule
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockUsageRuleDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceMiniProgram
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceOfficialAccount
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceFinder
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockNotifyConfig = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockNotifyConfig
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStockSentCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockSentCountInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponseStock = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStock
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeDeactivatePostResponse(TypedDict):
@@ -4325,519 +2017,85 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostBod
     sequential_coupon_index: NotRequired[int]
     """多次优惠索引"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSingleUsageDetailAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSingleUsageDetailAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSingleUsageDetail(TypedDict):
-    """单券使用详情"""
-
-    use_request_no: NotRequired[str]
-    """券核销请求单号"""
-    use_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    associated_order_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSingleUsageDetailAssociatedOrderInfo]
-    """关联微信支付订单信息"""
-    return_request_no: NotRequired[str]
-    """退券请求单号"""
-    return_time: NotRequired[str]
-    """退券时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSequentialUsageDetailDetailItemList(TypedDict):
-    """轮次使用详情列表"""
-
-    detail_state: NotRequired[str]
-    """轮次使用详情状态: PENDING, EFFECTIVE, USED, EXPIRED, DELETED, DEACTIVATED"""
-    valid_begin_time: NotRequired[str]
-    """有效期开始时间 (RFC 3339)"""
-    valid_end_time: NotRequired[str]
-    """有效期结束时间 (RFC 3339)"""
-    use_request_no: NotRequired[str]
-    """核销请求单号"""
-    use_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    associated_order_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo]
-    """关联微信支付订单信息"""
-    return_request_no: NotRequired[str]
-    """退券请求单号"""
-    return_time: NotRequired[str]
-    """退券时间 (RFC 3339)"""
-    delete_time: NotRequired[str]
-    """删除时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSequentialUsageDetail(TypedDict):
-    """多次优惠使用详情"""
-
-    total_count: NotRequired[int]
-    """总可使用次数"""
-    used_count: NotRequired[int]
-    """已使用次数"""
-    detail_item_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSequentialUsageDetailDetailItemList]]
-    """轮次使用详情列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSequentialUsageInfo(TypedDict):
-    """多次优惠模式信息"""
-
-    type: str
-    """多次优惠规则类型: INCREMENTAL, EQUAL"""
-    count: int
-    """可使用次数"""
-    available_days: int
-    """多次优惠有效天数"""
-    interval_days: NotRequired[int]
-    """多次优惠使用间隔天数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
-
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponDisplayInfoComboPackageList]]
-    """套餐组合"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCoupon(TypedDict):
-    """商品券信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    state: str
-    """商品券状态: AUDITING, EFFECTIVE, DEACTIVATED"""
-    brand_id: str
-    """品牌ID"""
-    scope: str
-    """优惠范围: ALL, SINGLE, CATEGORY"""
-    type: str
-    """商品券类型: NORMAL, DISCOUNT, EXCHANGE"""
-    usage_mode: str
-    """使用模式: SINGLE, SEQUENTIAL"""
-    single_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSingleUsageInfo]
-    """单券模式信息"""
-    sequential_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSequentialUsageInfo]
-    """多次优惠模式信息"""
-    display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponDisplayInfo
-    """展示信息"""
-    out_product_no: NotRequired[str]
-    """外部商品ID"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
-
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockStockSendRule(TypedDict):
-    """发放规则"""
-
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
-
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSingleUsageDetail = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSingleUsageDetail
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSequentialUsageDetailDetailItemList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetailDetailItemList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseSequentialUsageDetail = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSequentialUsageDetail
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSingleUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfo
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponSequentialUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSequentialUsageInfo
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageListChoiceList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponDisplayInfoComboPackageList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageList
 
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfo
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseProductCoupon = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRule(TypedDict):
-    """单券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponCodeCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponCodeCountInfo
 
-    coupon_available_period: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockStockSendRule = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockStockSendRule
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriod
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
-    coupon_available_period: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRule = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRule
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStock(TypedDict):
-    """批次信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    stock_id: str
-    """批次ID"""
-    remark: NotRequired[str]
-    """备注"""
-    coupon_code_mode: str
-    """券Code分配模式: WECHATPAY, UPLOAD, API_ASSIGN"""
-    coupon_code_count_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponCodeCountInfo]
-    """品牌方预上传的券Code数量信息"""
-    stock_send_rule: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockStockSendRule
-    """发放规则"""
-    single_usage_rule: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSingleUsageRule]
-    """单券使用规则"""
-    sequential_usage_rule: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRule]
-    """多次优惠使用规则"""
-    usage_rule_display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockUsageRuleDisplayInfo
-    """券使用规则展示信息"""
-    coupon_display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfo
-    """用户商品券展示信息"""
-    notify_config: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockNotifyConfig
-    """事件通知配置"""
-    store_scope: str
-    """可用门店范围: NONE, ALL, SPECIFIC"""
-    sent_count_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSentCountInfo
-    """已发放次数"""
-    state: str
-    """批次状态: AUDITING, SENDING, PAUSED, STOPPED, DEACTIVATED"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-    brand_id: str
-    """品牌ID"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriod
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleDiscountCouponList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleExchangeCouponList
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSequentialUsageRule = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRule
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockUsageRuleDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceMiniProgram
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceOfficialAccount
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceFinder
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockNotifyConfig = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockNotifyConfig
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStockSentCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockSentCountInfo
+
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponseStock = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStock
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostResponse(TypedDict):
@@ -4882,18 +2140,7 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeReturnPostRes
     brand_id: str
     """品牌ID"""
 
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostBodyAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostBodyAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostBodyAssociatedPayScoreOrderInfo(TypedDict):
@@ -4935,46 +2182,11 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostBody(T
     saved_amount: NotRequired[int]
     """优惠金额 (fen)"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseSingleUsageDetailAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseSingleUsageDetailAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseSingleUsageDetail = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListSingleUsageDetail
 
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseSingleUsageDetail(TypedDict):
-    """单券使用详情"""
-
-    use_request_no: NotRequired[str]
-    """券核销请求单号"""
-    use_time: NotRequired[str]
-    """核销时间 (RFC 3339)"""
-    associated_order_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseSingleUsageDetailAssociatedOrderInfo]
-    """关联微信支付订单信息"""
-    return_request_no: NotRequired[str]
-    """退券请求单号"""
-    return_time: NotRequired[str]
-    """退券时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo(TypedDict):
-    """关联微信支付订单信息"""
-
-    transaction_id: NotRequired[str]
-    """微信支付单号"""
-    out_trade_no: NotRequired[str]
-    """商户订单号"""
-    mchid: NotRequired[str]
-    """商户号"""
-    sub_mchid: NotRequired[str]
-    """子商户号"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseSequentialUsageDetailDetailItemListAssociatedOrderInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProgressiveBundleUsageDetailAssociatedOrderInfo
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseSequentialUsageDetailDetailItemList(TypedDict):
@@ -5010,444 +2222,75 @@ class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostRespon
     detail_item_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseSequentialUsageDetailDetailItemList]]
     """轮次使用详情列表"""
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSingleUsageInfoNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSingleUsageInfoNormalCoupon(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSingleUsageInfoDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSingleUsageInfo(TypedDict):
-    """单券模式信息"""
-
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSingleUsageInfoNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSingleUsageInfoDiscountCoupon]
-    """折扣券使用规则"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSequentialUsageInfo(TypedDict):
-    """多次优惠模式信息"""
-
-    type: str
-    """多次优惠规则类型: INCREMENTAL, EQUAL"""
-    count: int
-    """可使用次数"""
-    available_days: int
-    """多次优惠有效天数"""
-    interval_days: NotRequired[int]
-    """多次优惠使用间隔天数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponDisplayInfoComboPackageListChoiceList(TypedDict):
-    """单品列表"""
-
-    name: str
-    """单品名称"""
-    price: int
-    """单品价格"""
-    count: int
-    """单品数量"""
-    image_url: NotRequired[str]
-    """单品图片"""
-    mini_program_appid: NotRequired[str]
-    """单品跳转小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """单品跳转小程序路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponDisplayInfoComboPackageList(TypedDict):
-    """套餐组合"""
-
-    name: str
-    """套餐名"""
-    pick_count: int
-    """可选单品数量"""
-    choice_list: list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponDisplayInfoComboPackageListChoiceList]
-    """单品列表"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponDisplayInfo(TypedDict):
-    """展示信息"""
-
-    name: str
-    """商品券名称"""
-    image_url: str
-    """商品券图片"""
-    background_url: str
-    """商品券背景图"""
-    detail_image_url_list: NotRequired[list[str]]
-    """商品券详情图列表"""
-    original_price: NotRequired[int]
-    """商品原价 (fen)"""
-    combo_package_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponDisplayInfoComboPackageList]]
-    """套餐组合"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCoupon(TypedDict):
-    """商品券信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    state: str
-    """商品券状态: AUDITING, EFFECTIVE, DEACTIVATED"""
-    brand_id: str
-    """品牌ID"""
-    scope: str
-    """优惠范围: ALL, SINGLE, CATEGORY"""
-    type: str
-    """商品券类型: NORMAL, DISCOUNT, EXCHANGE"""
-    usage_mode: str
-    """使用模式: SINGLE, SEQUENTIAL"""
-    single_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSingleUsageInfo]
-    """单券模式信息"""
-    sequential_usage_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSequentialUsageInfo]
-    """多次优惠模式信息"""
-    display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponDisplayInfo
-    """展示信息"""
-    out_product_no: NotRequired[str]
-    """外部商品ID"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSingleUsageInfoDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSingleUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponCodeCountInfo(TypedDict):
-    """品牌方预上传的券Code数量信息"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponSequentialUsageInfo = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCouponSequentialUsageInfo
 
-    total_count: int
-    """已上传的Code总数"""
-    available_count: int
-    """当前可用的Code"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponDisplayInfoComboPackageListChoiceList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageListChoiceList
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponDisplayInfoComboPackageList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfoComboPackageList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockStockSendRule(TypedDict):
-    """发放规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponDisplayInfo
 
-    max_count: int
-    """发放次数总上限"""
-    max_count_per_day: NotRequired[int]
-    """每日发放次数上限"""
-    max_count_per_user: NotRequired[int]
-    """每个用户领取次数上限"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseProductCoupon = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListProductCoupon
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponCodeCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponCodeCountInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockStockSendRule = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockStockSendRule
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriod
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleNormalCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleDiscountCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoDiscountCoupon
 
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleExchangeCoupon = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleExchangeCoupon
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRule = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSingleUsageRule
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList
 
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    available_days: NotRequired[int]
-    """生效后N天内有效"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockProgressiveBundleUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleNormalCoupon(TypedDict):
-    """满减券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriod = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRuleCouponAvailablePeriod
 
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleNormalCouponList = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListProductCouponSingleUsageInfoNormalCoupon
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleDiscountCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleDiscountCouponList
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleDiscountCoupon(TypedDict):
-    """折扣券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleExchangeCouponList = MarketingPartnerProductCouponUsersByOpenidCouponsGetResponseUserCouponListStockSequentialUsageRuleExchangeCouponList
 
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRule = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStockSequentialUsageRule
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfoCouponAvailableStoreInfo
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleExchangeCoupon(TypedDict):
-    """兑换券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockUsageRuleDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockUsageRuleDisplayInfo
 
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfoEntranceMiniProgram = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceMiniProgram
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfoEntranceOfficialAccount = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceOfficialAccount
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRule(TypedDict):
-    """单券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfoEntranceFinder = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfoEntranceFinder
 
-    coupon_available_period: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleNormalCoupon]
-    """满减券使用规则"""
-    discount_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleDiscountCoupon]
-    """折扣券使用规则"""
-    exchange_coupon: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRuleExchangeCoupon]
-    """兑换券使用规则"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockCouponDisplayInfo
 
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockNotifyConfig = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockNotifyConfig
 
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList(TypedDict):
-    """当天可用时间段"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSentCountInfo = MarketingPartnerProductCouponUsersByOpenidCouponBundlesPostResponseUserProductCouponListStockSentCountInfo
 
-    begin_time: int
-    """当天可用开始时间"""
-    end_time: int
-    """当天可用结束时间"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod(TypedDict):
-    """每周固定可用时间"""
-
-    day_list: NotRequired[list[str]]
-    """每周可用星期数"""
-    day_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriodDayPeriodList]]
-    """当天可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList(TypedDict):
-    """无规律的可用时间段"""
-
-    begin_time: str
-    """开始时间 (RFC 3339)"""
-    end_time: str
-    """结束时间 (RFC 3339)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriod(TypedDict):
-    """券可核销时间"""
-
-    available_begin_time: str
-    """开始时间 (RFC 3339)"""
-    available_end_time: str
-    """结束时间 (RFC 3339)"""
-    wait_days_after_receive: NotRequired[int]
-    """领取后N天开始生效"""
-    weekly_available_period: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriodWeeklyAvailablePeriod]
-    """每周固定可用时间"""
-    irregular_available_period_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriodIrregularAvailablePeriodList]]
-    """无规律的可用时间段"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleNormalCouponList(TypedDict):
-    """满减券使用规则"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    discount_amount: int
-    """固定减免金额 (fen)"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleDiscountCouponList(TypedDict):
-    """折扣券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    percent_off: int
-    """固定减免百分比"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleExchangeCouponList(TypedDict):
-    """兑换券使用规则列表"""
-
-    threshold: int
-    """门槛金额 (fen)"""
-    exchange_price: int
-    """固定兑换价格"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRule(TypedDict):
-    """多次优惠使用规则"""
-
-    coupon_available_period: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleCouponAvailablePeriod
-    """券可核销时间"""
-    normal_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleNormalCouponList]]
-    """满减券使用规则"""
-    discount_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleDiscountCouponList]]
-    """折扣券使用规则列表"""
-    exchange_coupon_list: NotRequired[list[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRuleExchangeCouponList]]
-    """兑换券使用规则列表"""
-    special_first: NotRequired[bool]
-    """多次优惠是否提供首笔特惠"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo(TypedDict):
-    """券可用门店信息"""
-
-    description: str
-    """券可用门店描述"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockUsageRuleDisplayInfo(TypedDict):
-    """券使用规则展示信息"""
-
-    coupon_usage_method_list: list[str]
-    """券使用方式列表"""
-    mini_program_appid: NotRequired[str]
-    """小程序AppID"""
-    mini_program_path: NotRequired[str]
-    """小程序跳转路径"""
-    app_path: NotRequired[str]
-    """APP的H5跳转路径"""
-    usage_description: str
-    """券使用说明"""
-    coupon_available_store_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockUsageRuleDisplayInfoCouponAvailableStoreInfo]
-    """券可用门店信息"""
-    app_jump_type: NotRequired[str]
-    """APP跳转类型: H5, PASSCODE_LINK, USAGE_GUIDE"""
-    passcode_link: NotRequired[str]
-    """口令链接"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfoEntranceMiniProgram(TypedDict):
-    """小程序入口"""
-
-    appid: str
-    """小程序appid"""
-    path: str
-    """小程序跳转路径"""
-    entrance_wording: str
-    """入口文案"""
-    guidance_wording: str
-    """引导文案"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfoEntranceOfficialAccount(TypedDict):
-    """公众号入口"""
-
-    appid: str
-    """公众号AppID"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfoEntranceFinder(TypedDict):
-    """视频号入口"""
-
-    finder_id: str
-    """视频号ID"""
-    finder_video_id: str
-    """视频号视频ID"""
-    finder_video_cover_image_url: str
-    """视频号封面图"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfo(TypedDict):
-    """用户商品券展示信息"""
-
-    code_display_mode: NotRequired[str]
-    """用户商品券Code展示模式: INVISIBLE, BARCODE, QRCODE"""
-    background_color: NotRequired[str]
-    """背景颜色: Color010, Color020, Color030, Color040, Color050, Color060, Color070, Color080, Color090, Color100"""
-    entrance_mini_program: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfoEntranceMiniProgram]
-    """小程序入口"""
-    entrance_official_account: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfoEntranceOfficialAccount]
-    """公众号入口"""
-    entrance_finder: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfoEntranceFinder]
-    """视频号入口"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockNotifyConfig(TypedDict):
-    """事件通知配置"""
-
-    notify_appid: NotRequired[str]
-    """事件通知appid"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSentCountInfo(TypedDict):
-    """已发放次数"""
-
-    total_count: int
-    """已发放总次数"""
-    today_count: int
-    """当天已发放次数"""
-
-
-class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStock(TypedDict):
-    """批次信息"""
-
-    product_coupon_id: str
-    """商品券ID"""
-    stock_id: str
-    """批次ID"""
-    remark: NotRequired[str]
-    """备注"""
-    coupon_code_mode: str
-    """券Code分配模式: WECHATPAY, UPLOAD, API_ASSIGN"""
-    coupon_code_count_info: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponCodeCountInfo]
-    """品牌方预上传的券Code数量信息"""
-    stock_send_rule: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockStockSendRule
-    """发放规则"""
-    single_usage_rule: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSingleUsageRule]
-    """单券使用规则"""
-    sequential_usage_rule: NotRequired[MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSequentialUsageRule]
-    """多次优惠使用规则"""
-    usage_rule_display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockUsageRuleDisplayInfo
-    """券使用规则展示信息"""
-    coupon_display_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockCouponDisplayInfo
-    """用户商品券展示信息"""
-    notify_config: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockNotifyConfig
-    """事件通知配置"""
-    store_scope: str
-    """可用门店范围: NONE, ALL, SPECIFIC"""
-    sent_count_info: MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStockSentCountInfo
-    """已发放次数"""
-    state: str
-    """批次状态: AUDITING, SENDING, PAUSED, STOPPED, DEACTIVATED"""
-    deactivate_request_no: NotRequired[str]
-    """失效请求单号"""
-    deactivate_time: NotRequired[str]
-    """失效时间 (RFC 3339)"""
-    deactivate_reason: NotRequired[str]
-    """失效原因"""
-    brand_id: str
-    """品牌ID"""
+MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponseStock = MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeGetResponseStock
 
 
 class MarketingPartnerProductCouponUsersByOpenidCouponsByCouponCodeUsePostResponse(TypedDict):
