@@ -38,7 +38,7 @@ EDGES = {
     "wechatpay_async.fast": {"aiohttp", "httpx_aiohttp", "yarl"},
     "wechatpay_async.inbox.postgres": {"psycopg", "psycopg_pool"},
     "wechatpay_async.inbox.redis": {"redis"},
-    "wechatpay_async.sandbox": {"defusedxml", "segno", "starlette", "uvicorn"},
+    "wechatpay_async.sandbox": {"defusedxml", "jinja2", "segno", "starlette", "uvicorn"},
 }
 
 HAND_WRITTEN = [name for name in modules() if "._codegen" not in name]

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from . import pages
 from .control import PREFIX, environment
 from .core import Sandbox
 
@@ -56,7 +57,9 @@ def _greeting(sandbox: Sandbox, url: str, host: str) -> str:
         "",
         f"curl -X POST {url}{PREFIX}/pay -H 'Content-Type: application/json' -d '{{\"out_trade_no\": \"...\"}}'",
         "",
-        f"Notifications are delivered by the official schedule. Calls: {url}{PREFIX}/calls",
+        f"or in the cashier: {url}{pages.PREFIX}/cashier",
+        "",
+        f"Notifications are delivered by the official schedule. Calls, and why a signature does not fit: {url}{pages.PREFIX}/calls",
     ]
     return "\n".join(lines)
 

@@ -8,6 +8,7 @@ import anyio
 import httpx
 from starlette.datastructures import Headers
 
+from . import pages
 from .control import PREFIX, make_control
 from .wire import Request
 
@@ -46,11 +47,13 @@ class InProcessTransport(httpx.ASGITransport):
 
 def make_app(sandbox: Sandbox) -> ASGIApp:
     """The sandbox as an ASGI application."""
-    control = make_control(sandbox)
+    control, people = make_control(sandbox), pages.make_pages(sandbox)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
+        elif scope["type"] == "http" and pages.has(scope["path"]):
+            await people(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/"):
             await control(scope, receive, send)
         elif scope["type"] == "http":

@@ -99,3 +99,5 @@ class Call:
     status: int | None = None
     answer_headers: dict[str, str] = field(default_factory=dict[str, str])
     answer_body: bytes = b""
+    #: Counts the calls of a sandbox, from 1.
+    number: int = 0
