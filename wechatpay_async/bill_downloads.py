@@ -30,10 +30,12 @@ from wechatpay_async.errors import (
     APIError,
     BadHash,
     BillNotReady,
+    DecryptionError,
     InvalidData,
     MalformedMessage,
     MissingSignature,
     TransportError,
+    WechatpayError,
 )
 from wechatpay_async.protocol import xml
 
@@ -418,9 +420,11 @@ class Bills:
             async with self._client.open_download(url) as response:
                 await receive(response, Sink(file, expected, key=key, max_bytes=self._max_bytes))
         except APIError as error:
-            if error.status in _EXPIRED:
-                raise _AddressRefused(error) from error
+            if error.status in _EXPIRED or error.retryable:
+                raise _BrokenError(error) from error
             raise
+        except DecryptionError as error:
+            raise _BrokenError(error) from error
         await to_thread.run_sync(_end_line, file)
 
     async def _with_patience(self, once: Callable[[], Awaitable[None]], file: IO[bytes], day: str, *, wait: bool) -> bool:
@@ -436,10 +440,10 @@ class Bills:
                 if error.code != "STATEMENT_CREATING":
                     raise
                 await self._until_ready(day, error, wait=wait)
-            except _AddressRefused as refused:
+            except _BrokenError as broken:
                 left -= 1
                 if not left:
-                    raise refused.error from None
+                    raise broken.error from None
             except (TransportError, BadHash):
                 left -= 1
                 if not left:
@@ -457,10 +461,10 @@ class Bills:
         await self._sleep((ready_at - now).total_seconds())
 
 
-class _AddressRefused(Exception):
-    """A download_url was answered with an error, as it is when it has expired: a new one may do."""
+class _BrokenError(Exception):
+    """A download failed in a way that a new address may cure: the old one had expired, or what came was damaged."""
 
-    def __init__(self, error: APIError) -> None:
+    def __init__(self, error: WechatpayError) -> None:
         super().__init__(str(error))
         self.error = error
 

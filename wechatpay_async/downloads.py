@@ -190,7 +190,7 @@ class _Gunzip:
             try:
                 piece = self._member.decompress(data, _PIECE)
             except zlib.error as error:
-                raise MalformedMessage(f"the file is no sound gzip: {error}") from error
+                raise BadHash(f"the file is no sound gzip: {error}", hint="ask for a new download_url and download it again") from error
             yield piece
             data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             # A full piece may have left more behind in zlib even when all input is taken.

@@ -19,10 +19,12 @@ from wechatpay_async.bill_downloads import Bill, Bills
 from wechatpay_async.bills import CHINA, FundFlowRow, ProfitSharingRow, Row, TradeRow
 from wechatpay_async.errors import (
     APIError,
+    AuthError,
     BadHash,
     BadSignature,
     BillMismatch,
     BillNotReady,
+    DecryptionError,
     InvalidData,
     MalformedMessage,
     MissingSignature,
@@ -301,8 +303,9 @@ async def test_it_can_wait_for_a_bill_being_made(anyio_backend: str) -> None:
         b"another text",
         refused(404, "RESOURCE_NOT_EXISTS"),
         refused(403, "NO_AUTH"),
+        refused(502, ""),
     ],
-    ids=["broken line", "half of it", "another", "expired", "forbidden"],
+    ids=["broken line", "half of it", "another", "expired", "forbidden", "busy"],
 )
 async def test_a_broken_download_begins_anew_with_a_new_address(broken: Any, anyio_backend: str) -> None:
     client = Client([announced(TRADE_BILL, "1"), announced(TRADE_BILL, "2")], [broken, TRADE_BILL])
@@ -336,7 +339,7 @@ async def test_it_gives_up_after_three_addresses(broken: Any, kind: type[Excepti
     ("infos", "files", "kind"),
     [
         ([refused(500, "SYSTEM_ERROR")], [], ServerError),
-        ([announced(TRADE_BILL)], [refused(500, "SYSTEM_ERROR")], ServerError),
+        ([announced(TRADE_BILL)], [refused(401, "SIGN_ERROR")], AuthError),
         ([{"hash_value": "00"}], [], MalformedMessage),
         ([{"download_url": URL}], [], MissingSignature),
         ([{"download_bill_count": 2, "download_bill_list": [announced(FLOW_BILL)]}], [], MalformedMessage),
@@ -390,6 +393,25 @@ async def test_the_parts_of_an_encrypted_bill_are_opened_and_joined_by_their_num
     assert [row.direction for row in rows] == ["in", "out"]
     assert read.summary is not None
     assert client.asked[1:] == [URL + "1", URL + "2", URL + "3"]
+
+
+@pytest.mark.anyio
+async def test_a_damaged_part_is_downloaded_again(anyio_backend: str) -> None:
+    info, file = encrypted(FLOW_BILL, 1)
+    client = Client([{"download_bill_count": 1, "download_bill_list": [info]}], [file[:-1] + b"\0", file])
+
+    rows = await rows_of(bills_of(client).ecommerce_fund_flow("2026-11-24"))
+
+    assert len(rows) == 2
+
+
+@pytest.mark.anyio
+async def test_a_part_that_never_opens_says_so(anyio_backend: str) -> None:
+    info, file = encrypted(FLOW_BILL, 1)
+    client = Client([{"download_bill_count": 1, "download_bill_list": [info | {"encrypt_key": "11111111"}]}], [file])
+
+    with pytest.raises(DecryptionError):
+        await rows_of(bills_of(client).ecommerce_fund_flow("2026-11-24"))
 
 
 @pytest.mark.anyio

@@ -15,6 +15,7 @@ from wechatpay_async.bills import CHINA
 from wechatpay_async.errors import BadHash, BillNotReady
 from wechatpay_async.reconcile import LedgerEntry, Sums, reconcile
 from wechatpay_async.sandbox import Sandbox
+from wechatpay_async.sandbox.faults import FaultKind
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 400
 DAY = 86_400
@@ -87,6 +88,19 @@ async def test_a_bill_of_this_morning_says_when_to_come_back(anyio_backend: str)
             await anext(aiter(wxpay.bills.trade(day)))
 
         assert caught.value.ready_at.hour == 10
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fault", ["half", "refused", "tampered"])
+async def test_a_download_that_breaks_begins_anew_with_another_address(fault: FaultKind, anyio_backend: str) -> None:
+    async with a_day_of_trade() as (wxpay, sandbox, day):
+        to_the_next_day(sandbox)
+        sandbox.faults.add(fault, "/v3/billdownload/file", times=2)
+
+        rows = [row async for row in wxpay.bills.trade(day)]
+
+    assert len(rows) == 3
+    assert sum("billdownload" in call.target for call in sandbox.calls) == 3
 
 
 @pytest.mark.anyio
