@@ -306,21 +306,31 @@ WRONG = Difference("payment", "订单<script>1", "amount", 1234, None, "SUCCESS\
 
 def test_a_report_goes_into_a_terminal() -> None:
     assert report_of(WRONG, unpaid=2, more=1).as_text().splitlines() == [
-        "                   ledger       bill    matched",
+        "                   Ledger       Bill    Matched",
         "──────────────  ─────────  ─────────  ─────────",
-        "payments                3          2          2",
-        "refunds                 1          1          1",
-        "paid, yuan      12,345.67  12,344.67  12,344.67",
-        "refunded, yuan       1.00       1.00       1.00",
+        "Payments                3          2          2",
+        "Paid, yuan      12,345.67  12,344.67  12,344.67",
+        "Refunds                 1          1          1",
+        "Refunded, yuan       1.00       1.00       1.00",
         "",
         "2 orders of the ledger were never paid; the bill does not have them, rightly.",
         "2 × the amounts differ",
         "",
-        "kind     number         problem             ledger  bill  ledger status  bill status",
-        "───────  ─────────────  ──────────────────  ──────  ────  ─────────────  ───────────",
-        "payment  订单<script>1  the amounts differ  12.34   –     SUCCESS�[2J    –",
+        "Kind     Number         Problem             Ledger, yuan  Bill, yuan  Ledger status  Bill status",
+        "───────  ─────────────  ──────────────────  ────────────  ──────────  ─────────────  ───────────",
+        "payment  订单<script>1  the amounts differ  12.34         –           SUCCESS�[2J    –",
         "… and 1 more",
     ]
+
+
+def test_a_report_is_written_in_chinese_too() -> None:
+    report = report_of(WRONG, unpaid=2, more=1)
+
+    assert "2 × 金额不一致" in report.as_text("zh")
+    page = report.as_html(language="zh")
+    assert '<html lang="zh-CN">' in page
+    assert "<h1>对账结果</h1>" in page
+    assert "共 2 处差异。" in page
 
 
 def test_an_agreement_is_short() -> None:
@@ -344,7 +354,7 @@ def test_a_report_is_a_page_of_its_own_with_every_value_escaped() -> None:
     assert "<h1>Day &amp; night &lt;2026-11-24&gt;</h1>" in page
     assert "2 differences." in page
     assert "2 orders of the ledger were never paid" in page
-    assert "… and 1 more." in page
+    assert "… and 1 more" in page
     assert "http" not in page
     assert "src=" not in page
 

@@ -8,7 +8,8 @@ one million rows a side DuckDB grouped four times as fast, but took 331 MB of me
 """
 
 from wechatpay_async.reconcile.entries import Kind, LedgerEntry
-from wechatpay_async.reconcile.report import Difference, Problem, Report, Sums
+from wechatpay_async.reconcile.report import Difference, Report, Sums
 from wechatpay_async.reconcile.run import reconcile
+from wechatpay_async.reconcile.words import Language, Problem
 
-__all__ = ["Difference", "Kind", "LedgerEntry", "Problem", "Report", "Sums", "reconcile"]
+__all__ = ["Difference", "Kind", "Language", "LedgerEntry", "Problem", "Report", "Sums", "reconcile"]

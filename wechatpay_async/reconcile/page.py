@@ -5,10 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from wechatpay_async.reconcile.report import MEANINGS, row_of, yuan
+from wechatpay_async.reconcile.report import SUMS, row_of
 
 if TYPE_CHECKING:
     from wechatpay_async.reconcile.report import Report
+    from wechatpay_async.reconcile.words import Words
 
 __all__ = ["render"]
 
@@ -24,54 +25,47 @@ th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; } 
 """
 
 
-def render(report: Report, title: str) -> str:
+def render(report: Report, title: str, words: Words) -> str:
     """The whole page."""
-    verdict = "The ledger and the bill agree." if report.agrees else f"{report.total:,} differences."
+    verdict = words.agrees if report.agrees else words.disagrees.format(count=report.total)
     parts = [
         "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<html lang="{words.code}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>",
         f"<h1>{escape(title)}</h1>",
         f'<p class="verdict {"good" if report.agrees else "bad"}">{verdict}</p>',
-        _summary(report),
+        _summary(report, words),
     ]
     if report.unpaid:
-        parts.append(f"<p>{report.unpaid:,} orders of the ledger were never paid; the bill does not have them, rightly.</p>")
+        parts.append(f"<p>{words.unpaid.format(count=report.unpaid)}</p>")
     if not report.agrees:
-        parts += ["<h2>Differences</h2>", _counts(report), _differences(report)]
+        parts += [f"<h2>{words.differences}</h2>", _counts(report, words), _differences(report, words)]
     if report.truncated:
-        parts.append(f"<p>… and {report.total - len(report.differences):,} more.</p>")
+        parts.append(f"<p>{words.more.format(count=report.total - len(report.differences))}</p>")
     return "\n".join([*parts, "</main></body></html>", ""])
 
 
-def _summary(report: Report) -> str:
+def _summary(report: Report, words: Words) -> str:
     sides = (report.here, report.there, report.matched)
-    rows = [
-        ("Payments", *(f"{side.payments:,}" for side in sides)),
-        ("Paid, yuan", *(yuan(side.payments_amount) for side in sides)),
-        ("Refunds", *(f"{side.refunds:,}" for side in sides)),
-        ("Refunded, yuan", *(yuan(side.refunds_amount) for side in sides)),
-    ]
-    head = "".join(f'<th class="number" scope="col">{name}</th>' for name in ("Ledger", "Bill", "Matched"))
+    head = "".join(f'<th class="number" scope="col">{name}</th>' for name in words.sides)
     body = "".join(
-        f'<tr><th scope="row">{name}</th>' + "".join(f'<td class="number">{value}</td>' for value in values) + "</tr>"
-        for name, *values in rows
+        f'<tr><th scope="row">{name}</th>' + "".join(f'<td class="number">{cell(side)}</td>' for side in sides) + "</tr>"
+        for name, cell in zip(words.sums, SUMS, strict=True)
     )
     return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _counts(report: Report) -> str:
-    items = "".join(f"<li>{count:,} × {MEANINGS[problem]}</li>" for problem, count in report.counts.items() if count)
+def _counts(report: Report, words: Words) -> str:
+    items = "".join(f"<li>{count:,} × {words.problems[problem]}</li>" for problem, count in report.counts.items() if count)
     return f"<ul>{items}</ul>"
 
 
-def _differences(report: Report) -> str:
-    names = ("Kind", "Number", "Problem", "Ledger, yuan", "Bill, yuan", "Ledger status", "Bill status")
+def _differences(report: Report, words: Words) -> str:
     classes = ("", "id", "", "number", "number", "", "")
-    head = "".join(f'<th class="{kind}" scope="col">{name}</th>' for name, kind in zip(names, classes, strict=True))
+    head = "".join(f'<th class="{kind}" scope="col">{name}</th>' for name, kind in zip(words.columns, classes, strict=True))
     body = "".join(
         "<tr>"
-        + "".join(f'<td class="{kind}">{escape(cell)}</td>' for cell, kind in zip(row_of(difference), classes, strict=True))
+        + "".join(f'<td class="{kind}">{escape(cell)}</td>' for cell, kind in zip(row_of(difference, words), classes, strict=True))
         + "</tr>"
         for difference in report.differences
     )

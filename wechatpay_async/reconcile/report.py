@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final
 from unicodedata import east_asian_width
 
 from wechatpay_async.bills import format_micro
 from wechatpay_async.bills.amounts import MICRO_PER_FEN
 from wechatpay_async.reconcile.entries import Kind
+from wechatpay_async.reconcile.words import WORDS, Language, Problem, Words
 
-__all__ = ["Difference", "Problem", "Report", "Sums"]
-
-Problem: TypeAlias = Literal["missing_here", "missing_there", "amount", "status", "duplicate"]
-
-#: What each problem means, in a few words.
-MEANINGS: dict[Problem, str] = {
-    "missing_here": "on the bill, not in the ledger",
-    "missing_there": "in the ledger, not on the bill",
-    "amount": "the amounts differ",
-    "status": "the statuses differ",
-    "duplicate": "more than once on a side",
-}
+__all__ = ["Difference", "Report", "Sums"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,37 +72,29 @@ class Report:
         """The report as JSON takes it."""
         return {**asdict(self), "agrees": self.agrees, "total": self.total, "truncated": self.truncated}
 
-    def as_text(self) -> str:
+    def as_text(self, language: Language = "en") -> str:
         """Tables for a terminal; amounts in yuan."""
-        summary = [
-            ["", "ledger", "bill", "matched"],
-            *(
-                [name, f"{getattr(self.here, field):,}", f"{getattr(self.there, field):,}", f"{getattr(self.matched, field):,}"]
-                for name, field in (("payments", "payments"), ("refunds", "refunds"))
-            ),
-            *(
-                [name, *(yuan(getattr(sums, field)) for sums in (self.here, self.there, self.matched))]
-                for name, field in (("paid, yuan", "payments_amount"), ("refunded, yuan", "refunds_amount"))
-            ),
-        ]
+        words = WORDS[language]
+        sides = (self.here, self.there, self.matched)
+        summary = [["", *words.sides], *([name, *(cell(side) for side in sides)] for name, cell in zip(words.sums, SUMS, strict=True))]
         lines = [*_table(summary, right=True), ""]
         if self.unpaid:
-            lines.append(f"{self.unpaid:,} orders of the ledger were never paid; the bill does not have them, rightly.")
+            lines.append(words.unpaid.format(count=self.unpaid))
         if self.agrees:
-            return "\n".join([*lines, "The ledger and the bill agree."])
-        lines += [f"{count:,} × {MEANINGS[problem]}" for problem, count in self.counts.items() if count]
+            return "\n".join([*lines, words.agrees])
+        lines += [f"{count:,} × {words.problems[problem]}" for problem, count in self.counts.items() if count]
         lines.append("")
-        head = ["kind", "number", "problem", "ledger", "bill", "ledger status", "bill status"]
-        lines += _table([head, *(row_of(difference) for difference in self.differences)])
+        lines += _table([list(words.columns), *(row_of(difference, words) for difference in self.differences)])
         if self.truncated:
-            lines.append(f"… and {self.total - len(self.differences):,} more")
+            lines.append(words.more.format(count=self.total - len(self.differences)))
         return "\n".join(lines)
 
-    def as_html(self, title: str = "Reconciliation") -> str:
+    def as_html(self, title: str | None = None, language: Language = "en") -> str:
         """A page of its own, without anything fetched from elsewhere; light or dark as the reader's system is."""
         from wechatpay_async.reconcile.page import render
 
-        return render(self, title)
+        words = WORDS[language]
+        return render(self, title or words.title, words)
 
 
 def yuan(fen: int | None) -> str:
@@ -123,12 +105,21 @@ def yuan(fen: int | None) -> str:
     return f"{int(whole):,}.{cents}" if not whole.startswith("-0") else f"{whole}.{cents}"
 
 
-def row_of(difference: Difference) -> list[str]:
+#: The cells of a side's sums, in the order of `Words.sums`.
+SUMS: Final[tuple[Callable[[Sums], str], ...]] = (
+    lambda side: f"{side.payments:,}",
+    lambda side: yuan(side.payments_amount),
+    lambda side: f"{side.refunds:,}",
+    lambda side: yuan(side.refunds_amount),
+)
+
+
+def row_of(difference: Difference, words: Words) -> list[str]:
     """A difference as the cells of a table."""
     return [
-        difference.kind,
+        words.kinds[difference.kind],
         difference.number,
-        MEANINGS[difference.problem],
+        words.problems[difference.problem],
         yuan(difference.here_amount),
         yuan(difference.there_amount),
         difference.here_status or "–",

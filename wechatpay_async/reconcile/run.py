@@ -16,7 +16,8 @@ from anyio import to_thread
 from wechatpay_async.bills import TradeRow
 from wechatpay_async.reconcile.engine import HERE, THERE, Group, Matcher
 from wechatpay_async.reconcile.entries import UNPAID, BillEntries, Entry, LedgerEntry, ledger_entries
-from wechatpay_async.reconcile.report import MEANINGS, Difference, Problem, Report, Sums
+from wechatpay_async.reconcile.report import Difference, Report, Sums
+from wechatpay_async.reconcile.words import WORDS, Problem
 
 __all__ = ["reconcile"]
 
@@ -103,7 +104,7 @@ class _Count:
         self._unmatched = _Totals()
         self._limit = limit
         self._unpaid = 0
-        self._problems: dict[Problem, int] = dict.fromkeys(MEANINGS, 0)
+        self._problems: dict[Problem, int] = dict.fromkeys(WORDS["en"].problems, 0)
         self._differences: list[Difference] = []
 
     def judge(self, group: Group) -> None:
