@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from typing import Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import anyio
 
@@ -24,6 +24,9 @@ from wechatpay_async.errors import (
 from wechatpay_async.inbox import Claim, Held, Inbox
 from wechatpay_async.notifications import QUESTIONS, Answer, Notification, fail, v2
 from wechatpay_async.spelling import nearest
+
+if TYPE_CHECKING:
+    from wechatpay_async.api.events import EventType
 
 __all__ = ["DEFAULT_BUDGET", "Dispatcher", "Handler", "Handlers", "Parser", "current_claim", "deliver", "refusal"]
 
@@ -201,7 +204,7 @@ class Dispatcher:
         self._budget = budget
         self._handlers = Handlers[Handler]()
 
-    def on(self, *event_types: str, api: API | None = None) -> Callable[[_AnyHandler], _AnyHandler]:
+    def on(self, *event_types: EventType | str, api: API | None = None) -> Callable[[_AnyHandler], _AnyHandler]:
         """Register a coroutine function for these events; without any, for all that nobody else handles.
 
         It takes the `Notification` and returns None (acknowledged) or an `Answer`. If it raises, the notification comes again.

@@ -17,7 +17,7 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
-from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar, cast, get_type_hints
 from weakref import WeakKeyDictionary, ref
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
@@ -33,6 +33,9 @@ from wechatpay_async.inbox import Claim, Inbox
 from wechatpay_async.notifications import Answer, Notification, Notifications, fail
 from wechatpay_async.notifications.core import LARGEST_BODY
 from wechatpay_async.notifications.v2 import EitherNotifications
+
+if TYPE_CHECKING:
+    from wechatpay_async.api.events import EventType
 
 __all__ = ["VerifiedNotification", "WechatpayClient", "WechatpayRouter", "get_wechatpay", "lifespan", "verified_notification"]
 
@@ -131,7 +134,7 @@ class WechatpayRouter(APIRouter):
             openapi_extra={"requestBody": {"required": True, "content": _content(self._json, self._xml)}},
         )
 
-    def on(self, *event_types: str, api: API | None = None) -> Callable[[_Endpoint], _Endpoint]:
+    def on(self, *event_types: EventType | str, api: API | None = None) -> Callable[[_Endpoint], _Endpoint]:
         """Register a path operation function for these events; without any, for all that nobody else handles.
 
         It may be `async def` or `def`, and takes what FastAPI gives: dependencies, `Request`, and by its annotation the `Notification`

@@ -78,6 +78,15 @@ def test_an_editor_completes_the_fields_of_an_answer(editor: LanguageServer) -> 
     assert {"'trade_state'", "'transaction_id'"} <= names
 
 
+def test_an_editor_completes_the_names_of_events(editor: LanguageServer) -> None:
+    names = editor.completions(
+        "events.py",
+        "from wechatpay_async.deliveries import Dispatcher\n\ndef register(dispatcher: Dispatcher) -> None:\n    dispatcher.on('|')",
+    )
+
+    assert {"'TRANSACTION.SUCCESS'", "'refund-processed'"} <= names
+
+
 def test_ipython_completes_the_chain_at_run_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     make_shell: Any = InteractiveShell  # IPython has no types

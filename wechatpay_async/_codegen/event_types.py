@@ -35,7 +35,10 @@ def event_files(templates: Environment) -> Iterator[tuple[str, str]]:
     for name, api, events in (("events", "APIv3", v3), ("v2_events", "APIv2", v2)):
         definitions = list(shared(definition for each in events for definition in each.definitions))
         yield f"types/{name}.py", types.render(title=f"What the notifications of {api} say, decrypted.", definitions=definitions)
-    yield "events/__init__.pyi", templates.get_template("events.pyi.jinja").render(events=v3)
+    yield (
+        "events/__init__.pyi",
+        templates.get_template("events.pyi.jinja").render(events=v3, names=dict.fromkeys(each.event.event for each in v3 + v2)),
+    )
 
 
 def _typed(api: API) -> list[TypedEvent]:
