@@ -7,6 +7,7 @@ import os
 import platform
 from pathlib import Path
 
+from tests.benchmarks.bills import bill_rows
 from tests.benchmarks.start import import_time
 
 RESULT = Path(__file__).parents[2] / "docs" / "benchmarks.json"
@@ -15,7 +16,7 @@ RESULT = Path(__file__).parents[2] / "docs" / "benchmarks.json"
 def main() -> None:
     """Print each figure as it comes, and keep them all."""
     figures: list[dict[str, object]] = []
-    for benchmark in [import_time]:
+    for benchmark in [import_time, bill_rows]:
         figure = benchmark()
         print(figure.line(), flush=True)
         figures.append(figure.as_json())

@@ -2,9 +2,8 @@
 
     python -m tests.benchmarks.bills 5000000
 
-A generator makes the file (27 columns, amounts nearly all different). The readers (`bills` is the parser alone, `async` is what a user
-writes, `async for row in bill`) go over it `--rounds` times in turns, each in a process of its own so that its memory can be told. Printed
-is the median of each.
+A generator makes the file (27 columns, amounts nearly all different). Each reader (`bills` is the parser alone, `async` is what a user
+writes, `async for row in bill`) takes turns with `csv`, each time in a process of its own so that its memory can be told.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 from typing import IO
 
 import anyio
 
+from tests.benchmarks.pairing import Figure, paired
 from wechatpay_async.bill_downloads import Bill
 from wechatpay_async.bills import CHUNK, BillParser, TradeRow
 
@@ -117,23 +116,33 @@ def one(reader: str, path: Path) -> None:
     print(rows, seconds, memory)
 
 
-def compare(rows: int, rounds: int) -> None:
+def rows_per_second(reader: str, path: Path, rows: int) -> float:
+    """One reading in a process of its own, which also prints its memory."""
+    command = [sys.executable, "-m", "tests.benchmarks.bills", "--one", reader, str(path)]
+    found, took, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert int(found) == rows
+    print(f"  {reader:6} {rows / float(took):>12,.0f} rows/s   {float(peak):6.1f} MB at most", flush=True)
+    return rows / float(took)
+
+
+def compare(reader: str, rows: int, rounds: int) -> Figure:
+    """A reader beside the bare `csv` module."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bill.csv"
         write_bill(path, rows)
-        seconds: dict[str, list[float]] = {name: [] for name in READERS}
-        memory = dict.fromkeys(READERS, 0.0)
-        for _ in range(rounds):
-            for name in READERS:
-                command = [sys.executable, "-m", "tests.benchmarks.bills", "--one", name, str(path)]
-                found, took, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-                assert int(found) == rows
-                seconds[name].append(float(took))
-                memory[name] = max(memory[name], float(peak))
-    for name in READERS:
-        print(f"{name:6} {rows / median(seconds[name]):>12,.0f} rows/s   {memory[name]:6.1f} MB at most   {seconds[name]}")
-    for name in ("bills", "async"):
-        print(f"rate of {name} against csv: {median(seconds['csv']) / median(seconds[name]):.0%}")
+        return paired(
+            f"trade bill of {rows:,} rows, {reader}",
+            lambda: rows_per_second(reader, path, rows),
+            lambda: rows_per_second("csv", path, rows),
+            unit="rows/s",
+            goal="0.60 or more",
+            rounds=rounds,
+        )
+
+
+def bill_rows() -> Figure:
+    """`async for row in bill`, types and totals and all, beside the bare `csv` module."""
+    return compare("async", 500_000, 5)
 
 
 if __name__ == "__main__":
@@ -145,4 +154,5 @@ if __name__ == "__main__":
     if given.one:
         one(given.one[0], Path(given.one[1]))
     else:
-        compare(given.rows, given.rounds)
+        for name in ("bills", "async"):
+            print(compare(name, given.rows, given.rounds).line())

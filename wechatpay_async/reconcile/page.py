@@ -69,5 +69,5 @@ def _differences(report: Report, words: Words) -> str:
         + "</tr>"
         for difference in report.differences
     )
-    label = escape(words.differences)
-    return f'<div class="wide" tabindex="0" role="region" aria-label="{label}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{words.differences}">{table}</div>'
