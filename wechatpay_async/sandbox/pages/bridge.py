@@ -87,7 +87,8 @@ class Bridge:
         outcome = {"": "", "cancel": f"{result}:cancel", "expire": f"{result}:fail", "decline": f"{result}:fail"}.get(
             action, f"{result}:ok"
         )
-        return self._site.page(request, "jsapi_sheet.html", framed=True, sheet=sheet, name=name, params=params, result=outcome)
+        content = {"sheet": sheet, "name": name, "params": params, "result": outcome, "cancelled": f"{result}:cancel"}
+        return self._site.page(request, "jsapi_sheet.html", framed=True, **content)
 
     def _refused(self, request: Request, wrong: Wrong, result: str) -> Response:
         return self._site.page(request, "jsapi_wrong.html", framed=True, wrong=wrong, result=f"{result}:fail")

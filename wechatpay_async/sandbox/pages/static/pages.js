@@ -32,6 +32,8 @@
   if (result) tell(result.dataset.bridgeResult);
   const close = document.querySelector("[data-bridge-close]");
   close?.addEventListener("click", () => (parent === window ? history.back() : tell(close.dataset.bridgeClose)));
+  const escape = document.querySelector("[data-bridge-escape]");
+  if (escape) addEventListener("keydown", (event) => event.key === "Escape" && tell(escape.dataset.bridgeEscape));
 
   const onward = document.querySelector("[data-onward]");
   if (onward) setTimeout(() => location.assign(onward.href), 800);
