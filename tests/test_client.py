@@ -671,9 +671,9 @@ async def test_a_client_certificate_is_wanted() -> None:
     wxpay = client(platform, validate="off", merchant_cert=CERTIFICATE)
     for _ in range(2):
         await wxpay.chain("v2/mmpaymkttransfers/sendredpack").post({"wxappid": "wx1"})
-    assert len(wxpay._owned) == 2  # pyright: ignore[reportPrivateUsage] — nothing else shows it
+    assert len(wxpay._connections.owned) == 2  # pyright: ignore[reportPrivateUsage] — nothing else shows it
     await wxpay.aclose()
-    assert all(http.is_closed for http in wxpay._owned)  # pyright: ignore[reportPrivateUsage] — as above
+    assert all(http.is_closed for http in wxpay._connections.owned)  # pyright: ignore[reportPrivateUsage] — as above
 
 
 def test_the_catalogue_at_hand() -> None:
@@ -727,7 +727,7 @@ async def test_the_client_certificate_can_be_made_ready_beforehand() -> None:
     wxpay = client(Platform(), merchant_cert=CERTIFICATE)
     await wxpay.prepare_client_certificate()
     await wxpay.prepare_client_certificate()
-    assert len(wxpay._owned) == 2  # pyright: ignore[reportPrivateUsage] — nothing else shows it
+    assert len(wxpay._connections.owned) == 2  # pyright: ignore[reportPrivateUsage] — nothing else shows it
     await wxpay.aclose()
     async with client(Platform()) as without:
         with pytest.raises(errors.ConfigError, match="^merchant_cert: missing"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import re
@@ -36,6 +37,7 @@ from wechatpay_async.catalog import Operation
 from wechatpay_async.catalog import operation as documented
 from wechatpay_async.chain import NOT_GIVEN, Call, Node
 from wechatpay_async.checks import did_you_mean, problems
+from wechatpay_async.connections import Connections
 from wechatpay_async.crypto.keys import KeyText, PlatformKey, PlatformKeySource, PrivateKeySource
 from wechatpay_async.environment import settings_from
 from wechatpay_async.errors import (
@@ -52,14 +54,16 @@ from wechatpay_async.errors import (
     ValidationWarning,
     WechatpayError,
 )
+from wechatpay_async.limits import DOCUMENTED_RATES, RateLimits
 from wechatpay_async.merchant import load_merchant
 from wechatpay_async.platform_keys import KeySource, StaticKeys
 from wechatpay_async.protocol import sensitive, v3
 from wechatpay_async.protocol.target import encode_query
 from wechatpay_async.response import Response
-from wechatpay_async.retry import Hosts, Retry, RetryBudget, decide, is_repeatable
+from wechatpay_async.retry import Hosts, Retry, decide, is_repeatable
 from wechatpay_async.spelling import nearest
-from wechatpay_async.transport import DEFAULT_TIMEOUT, make_http_client
+from wechatpay_async.transport import DEFAULT_TIMEOUT
+from wechatpay_async.watching import Watcher, Watchers
 
 # Files, notifications, payloads, APIv2 and downloaded certificates are imported where they are first used: a service that only makes
 # APIv3 calls starts as fast as httpx itself.
@@ -150,7 +154,8 @@ class Wechatpay:
     packets. `platform_keys="auto"` downloads platform certificates, `key_store` keeps them across processes. `merchant_cert` or `pkcs12`
     is the client certificate of the APIv2 operations that want one; they get a connection pool of their own, also beside a borrowed
     `http_client`. `timeout` is in seconds for each attempt, `deadline` for the whole call with its repeats. `retry` says how often a call
-    is repeated, `backup_urls` which hosts are called while connections to `base_url` fail. `clock` gives seconds.
+    is repeated, `backup_urls` which hosts are called while connections to `base_url` fail. `rate_limits` paces calls
+    (`"documented"`, or calls a second by `"POST /v3/refund"`), `watchers` are told of each attempt. `clock` gives seconds.
 
     Raises `ConfigError`, which names the setting and the cure, when the client is made.
     """
@@ -175,6 +180,8 @@ class Wechatpay:
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
         deadline: float | None = DEFAULT_DEADLINE,
         retry: Retry = DEFAULT_RETRY,
+        rate_limits: Mapping[str, float] | Literal["documented"] | None = None,
+        watchers: Sequence[Watcher] = (),
         validate: Validate = "warn",
         platform_keys: KeySource | Literal["auto"] | None = None,
         key_store: KeyStore | None = None,
@@ -182,6 +189,7 @@ class Wechatpay:
         http_client: httpx.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
         dangerously_skip_verification: bool = False,
+        connections: Connections | None = None,
     ) -> None:
         self._merchant = load_merchant(
             mchid=mchid,
@@ -196,14 +204,16 @@ class Wechatpay:
         )
         self._base_url = _checked_base_url(base_url)
         backups = backup_urls if backup_urls is not None else DEFAULT_BACKUP_URLS if base_url == DEFAULT_BASE_URL else ()
-        self._hosts = Hosts([self._base_url, *(_checked_base_url(url, "backup_urls") for url in backups)])
+        hosts = Hosts([self._base_url, *(_checked_base_url(url, "backup_urls") for url in backups)])
         self._deadline = deadline
         self._retry = retry
         self._agent_secret = agent_secret
-        self._budget = RetryBudget()
+        self._limits = _rate_limits(rate_limits)
+        self._watchers = Watchers(watchers)
         self._clock = clock
         self._validate = _checked_choice("validate", validate, ("off", "warn", "strict"))
-        self._timeout = httpx.Timeout(timeout)
+        timeout = httpx.Timeout(timeout)
+        self._timeouts = timeout.as_dict()
         self._keys = self._key_source(platform_keys, key_store)
         if dangerously_skip_verification and not is_loopback(self._base_url.host):
             raise ConfigError(
@@ -211,24 +221,34 @@ class Wechatpay:
                 "refused for a host other than this machine",
                 hint="it is for tests against a loopback address",
             )
-        self._allowed_hosts = ALLOWED_HOSTS | {url.netloc.decode("ascii") for url in self._hosts.urls}
+        if transport is not None and http_client is not None:
+            raise ConfigError("transport", "given together with http_client", hint="give the transport to your own client")
+        self._is_guest = connections is not None
+        self._connections = connections or Connections(hosts, timeout, transport=transport, http_client=http_client)
+        self._hosts = hosts if self._connections.hosts.urls != hosts.urls else self._connections.hosts
+        self._allowed_hosts = ALLOWED_HOSTS | {url.netloc.decode("ascii") for url in hosts.urls}
         self._auth = WechatpayAuth(
             self._merchant,
             self._keys,
             clock=clock,
             verification="dangerously off" if dangerously_skip_verification else "on",
             allowed_hosts=self._allowed_hosts,
+            signer=self._connections.signer,
         )
-        if transport is not None and http_client is not None:
-            raise ConfigError("transport", "given together with http_client", hint="give the transport to your own client")
         self._urls: dict[tuple[bytes, str], httpx.URL] = {}
-        self._timeouts = self._timeout.as_dict()
-        self._transport = transport
-        self._http = http_client if http_client is not None else make_http_client(transport, self._timeout)
-        self._owned = [] if http_client is not None else [self._http]
         self._pkcs12, self._pkcs12_password = pkcs12, pkcs12_password
-        self._mutual_tls: httpx.AsyncClient | None = None
-        self._mutual_tls_lock: anyio.Lock | None = None
+        self._shared: dict[str, Any] = {
+            "base_url": base_url,
+            "backup_urls": backup_urls,
+            "timeout": timeout,
+            "deadline": deadline,
+            "retry": retry,
+            "rate_limits": rate_limits,
+            "watchers": watchers,
+            "validate": validate,
+            "clock": clock,
+            "dangerously_skip_verification": dangerously_skip_verification,
+        }
 
     def _key_source(self, source: KeySource | Literal["auto"] | None, store: KeyStore | None) -> KeySource:
         merchant = self._merchant
@@ -265,9 +285,43 @@ class Wechatpay:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that this client made; a client that was passed in is only borrowed."""
-        for http in self._owned:
-            await http.aclose()
+        """Close the connections that this client made; those that were passed in, or are another client's, are only borrowed."""
+        if not self._is_guest:
+            await self._connections.aclose()
+
+    def share(self, **settings: Any) -> Self:
+        """Another merchant's client on this one's connections, hosts and budget for repeats; it never closes them.
+
+        `settings` are the other merchant's (`mchid`, `serial`, `private_key`, `certs`, …); whatever is no merchant's own (`base_url`,
+        `timeout`, `retry`, `validate`, `watchers`, …) is as here unless it is given. Raises `ConfigError`.
+        """
+        return type(self)(**{**self._shared, **settings}, connections=self._connections)
+
+    def with_options(
+        self,
+        *,
+        timeout: float | httpx.Timeout = NOT_GIVEN,
+        deadline: float | None = NOT_GIVEN,
+        retry: Retry = NOT_GIVEN,
+        validate: Validate = NOT_GIVEN,
+    ) -> Self:
+        """The same merchant on the same connections, calling with other settings: `wxpay.with_options(deadline=5).v3…`.
+
+        It shares everything else, and closes nothing. Raises `ConfigError`.
+        """
+        given = {"timeout": timeout, "deadline": deadline, "retry": retry, "validate": validate}
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not NOT_GIVEN}
+        sibling = copy.copy(self)
+        for bound in _BOUND_TO_ONE_CLIENT:
+            sibling.__dict__.pop(bound, None)
+        sibling._is_guest = True
+        sibling._shared = {**self._shared, **changes}
+        if "timeout" in changes:
+            sibling._timeouts = httpx.Timeout(timeout).as_dict()
+        sibling._deadline = changes.get("deadline", self._deadline)
+        sibling._retry = changes.get("retry", self._retry)
+        sibling._validate = _checked_choice("validate", changes.get("validate", self._validate), ("off", "warn", "strict"))
+        return sibling
 
     def __repr__(self) -> str:
         return f"<Wechatpay mchid={self._merchant.mchid} base_url={self._base_url}>"
@@ -390,19 +444,20 @@ class Wechatpay:
         """Attempt the call as often as its failures, the policy and the deadline allow. Raises the last failure."""
         attempt = 1
         while True:
+            await self._paced(call)
             journey.sent = call.method not in _READS
             try:
-                response = await self._once(call, outgoing)
+                response = await self._watched(call, outgoing, attempt)
             except WechatpayError as error:
                 failure = journey.judge(error)
                 repeatable = is_repeatable(self._retry, call.method, call.operation)
                 chance = random.random()  # noqa: S311 — it shortens a pause
                 decision = decide(self._retry, failure, attempt=attempt, repeatable=repeatable, chance=chance)
-                if not (decision.again and self._budget.take()):
+                if not (decision.again and self._connections.budget.take()):
                     self._settle(call, failure)
                     raise failure from failure.__cause__
             else:
-                self._budget.earn()
+                self._connections.budget.earn()
                 return response
             await anyio.sleep(decision.after)
             attempt += 1
@@ -443,6 +498,16 @@ class Wechatpay:
         if query is not None:
             error.settle_by(query.name, lambda: self.execute(query))
 
+    async def _watched(self, call: Call, outgoing: _Outgoing, number: int) -> Response[Any]:
+        """One attempt, told to the log and the watchers."""
+        work = self._once(call, outgoing)
+        host, mchid = outgoing.request.url.host, self._merchant.mchid
+        return await self._watchers.over(work, method=call.method, template=call.template, host=host, mchid=mchid, number=number)
+
+    async def _paced(self, call: Call) -> None:
+        if self._limits is not None:
+            await self._limits.wait(call.method, call.template)
+
     async def _once(self, call: Call, outgoing: _Outgoing) -> Response[Any]:
         """One attempt, from the signature to the decoded answer."""
         response = await self._send(call, outgoing)
@@ -453,6 +518,7 @@ class Wechatpay:
         """Make one call and hand out its body as it arrives; an error answer is raised before."""
         self._check(call)
         outgoing = self._encode_v2(call) if call.api == "v2" else await self._encode(call)
+        await self._paced(call)
         response = await self._attempt(call, outgoing)
         try:
             if not response.is_success:
@@ -634,7 +700,7 @@ class Wechatpay:
     async def _attempt(self, call: Call, outgoing: _Outgoing) -> httpx.Response:
         """Sign, send and verify once; the body may still be unread."""
         auth = self._auth if call.api == "v3" else None
-        http = await self._with_client_certificate() if call.operation is not None and call.operation.client_cert else self._http
+        http = await self._http_for(call)
         try:
             response = await http.send(outgoing.request, stream=True, auth=auth, follow_redirects=False)
         except httpx.TransportError as error:
@@ -656,18 +722,13 @@ class Wechatpay:
 
         Raises `ConfigError` where the certificate is missing, expired or another merchant's.
         """
-        await self._with_client_certificate()
+        await self._connections.with_certificate(self._merchant.serial, self._client_certificate_context)
 
-    async def _with_client_certificate(self) -> httpx.AsyncClient:
-        """The second HTTP client, which shows the merchant's certificate; made when it is first needed."""
-        if self._mutual_tls_lock is None:
-            self._mutual_tls_lock = anyio.Lock()
-        async with self._mutual_tls_lock:
-            if self._mutual_tls is None:
-                tls = await anyio.to_thread.run_sync(self._client_certificate_context)
-                self._mutual_tls = make_http_client(self._transport, self._timeout, tls=tls)
-                self._owned.append(self._mutual_tls)
-        return self._mutual_tls
+    async def _http_for(self, call: Call) -> httpx.AsyncClient:
+        """The HTTP client; for the operations that want the merchant's certificate the one that shows it."""
+        if call.operation is None or not call.operation.client_cert:
+            return self._connections.http
+        return await self._connections.with_certificate(self._merchant.serial, self._client_certificate_context)
 
     def _client_certificate_context(self) -> ssl.SSLContext:
         from wechatpay_async.client_certificate import load_client_certificate
@@ -731,6 +792,8 @@ class Wechatpay:
         raise error
 
 
+# What a client makes of itself when first asked, and what a sibling must make anew.
+_BOUND_TO_ONE_CLIENT: Final = ("_root_v3", "_root_v2", "bills", "flows")
 _OWN_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "accept-encoding"})
 
 
@@ -746,6 +809,14 @@ def _checked_base_url(base_url: str, parameter: str = "base_url") -> httpx.URL:
     if url.userinfo or url.query or url.fragment or url.path not in ("", "/"):
         raise ConfigError(parameter, "has more than a host and a port", hint="the path is part of the signature and comes from the chain")
     return url
+
+
+def _rate_limits(rates: Mapping[str, float] | Literal["documented"] | None) -> RateLimits | None:
+    if rates is None:
+        return None
+    if isinstance(rates, str):
+        _checked_choice("rate_limits", rates, ("documented",))
+    return RateLimits(DOCUMENTED_RATES if isinstance(rates, str) else rates)
 
 
 def _checked_choice(parameter: str, value: str, choices: tuple[str, ...]) -> str:

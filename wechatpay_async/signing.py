@@ -18,7 +18,7 @@ class Signer:
     """Signs in line for a call that is alone, and in worker threads where other calls wait for the loop.
 
     `cryptography` lets go of the interpreter while it computes (0.7 ms). There are as many threads as processor cores, less one for the
-    loop: with more of them, they take the loop's core away. Measured in docs/en/performance.md. One signer serves all merchants of a process.
+    loop: more of them take the loop's core away. One signer serves all merchants of a process.
     """
 
     def __init__(self, cores: int | None = None) -> None:
