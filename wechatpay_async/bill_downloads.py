@@ -101,7 +101,7 @@ class Bill(Generic[R]):
     """
 
     def __init__(self, fetch: Callable[[IO[bytes]], Awaitable[bool]], row_type: type[R], *, check: bool = True) -> None:
-        self.exists = True
+        self.exists: bool = True
         self._fetch = fetch
         self._row_type = row_type
         self._check = check
@@ -344,7 +344,7 @@ class Bills:
         sub_mchid: str | None = None,
         wait: bool = False,
         check: bool = True,
-    ) -> Bill[TradeRow]:
+    ) -> Bill[Row]:
         """The overseas statement, whose signature covers its hash.
 
         https://pay.weixin.qq.com/wiki/doc/api_external/ch/apis/chapter3_1_7.shtml
@@ -363,7 +363,7 @@ class Bills:
 
             return await self._with_patience(once, file, _day(day), wait=wait)
 
-        return Bill(fetch, TradeRow, check=check)
+        return Bill(fetch, Row, check=check)
 
     def v2_trade(
         self,

@@ -115,7 +115,8 @@ def check_download_url(url: str, allowed_hosts: frozenset[str]) -> str:
         raise RequestError(f"the download_url has the scheme {parsed.scheme!r}: only https is signed for")
     if parsed.fragment:
         raise RequestError("the download_url has a fragment, which is never sent")
-    if host not in allowed_hosts if parsed.port is None else f"{host}:{parsed.port}" not in allowed_hosts:
+    name = f"[{host}]" if ":" in host else host
+    if (name if parsed.port is None else f"{name}:{parsed.port}") not in allowed_hosts:
         raise RequestError(f"{authority[1][:80]} is not a host of WeChat Pay that this client signs for", hint="nothing was sent")
     return url
 
@@ -135,8 +136,8 @@ class Sink:
         gunzip: bool | None = None,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        self.received = 0
-        self.written = 0
+        self.received: int = 0
+        self.written: int = 0
         self._file = file
         self._expected = expected
         self._hasher = expected.hasher() if expected is not None else None
@@ -174,7 +175,10 @@ class Sink:
                 raise MalformedMessage(f"{self.received:,} bytes of gzip grew beyond {_BOMB_RATIO} times their size: a decompression bomb")
             if self._hasher is not None:
                 self._hasher.update(piece)
-            self._file.write(piece)
+            try:
+                self._file.write(piece)
+            except OSError as error:
+                raise RequestError(f"the file cannot be written: {error}") from error
 
 
 class _Gunzip:

@@ -123,6 +123,13 @@ def test_rows_compare_by_what_they_hold_and_show_none_of_it() -> None:
     assert repr(first) == "<TradeRow of 27 columns>"
 
 
+def test_an_untidy_row_is_the_same_row() -> None:
+    tidy, untidy = read_rows([bill("a,b", "`1,`2", "1,`2")], Row)
+
+    assert tidy == untidy
+    assert hash(tidy) == hash(untidy)
+
+
 def test_a_field_asked_of_the_class_says_which_columns_it_reads() -> None:
     assert TradeRow.sub_mchid.names == ("特约商户号", "子商户号")
 

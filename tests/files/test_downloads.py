@@ -39,7 +39,7 @@ from wechatpay_async.errors import (
     WechatpayError,
 )
 
-HOSTS = frozenset({"api.mch.weixin.qq.com", "127.0.0.1:8000", "localhost"})
+HOSTS = frozenset({"api.mch.weixin.qq.com", "127.0.0.1:8000", "[::1]:8000", "localhost"})
 TEXT = "交易时间,订单金额\n`2026-11-24 10:02:03,`1.00\n".encode() * 100
 SHA1 = ExpectedHash("SHA1", hashlib.sha1(TEXT, usedforsecurity=False).hexdigest())
 
@@ -52,6 +52,7 @@ SHA1 = ExpectedHash("SHA1", hashlib.sha1(TEXT, usedforsecurity=False).hexdigest(
         "https://API.MCH.weixin.qq.com/v3/billdownload/file?token=x",
         "http://127.0.0.1:8000/v3/billdownload/file?token=x",
         "http://localhost/v3/billdownload/file?token=x",
+        "http://[::1]:8000/v3/billdownload/file?token=x",
     ],
 )
 def test_a_url_of_an_allowed_host_stays_as_it_is(url: str) -> None:
@@ -87,6 +88,7 @@ def test_a_url_of_an_allowed_host_stays_as_it_is(url: str) -> None:
         "/v3/billdownload/file",
         "https:///v3/billdownload/file",
         "https://[::1/",
+        "http://[::1]/",
         "https://api.mch.weixin.qq.com:99999999/",
         "",
     ],
@@ -103,7 +105,7 @@ def test_whatever_is_let_through_goes_to_an_allowed_host(url: str) -> None:
     except RequestError:
         return
     parsed = httpx.URL(url)
-    assert parsed.host in ("api.mch.weixin.qq.com", "127.0.0.1", "localhost")
+    assert parsed.host in ("api.mch.weixin.qq.com", "127.0.0.1", "::1", "localhost")
     assert not parsed.userinfo
 
 
@@ -208,6 +210,15 @@ def test_very_repetitive_bills_are_no_bombs() -> None:
     text = b"`2026-11-24 10:02:03,`1.00\n" * 100_000
 
     assert sunk(gzip.compress(text), expected=None) == text
+
+
+def test_a_full_disk_is_said() -> None:
+    class Full(io.BytesIO):
+        def write(self, _data: object, /) -> int:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(RequestError, match="No space left on device"):
+        Sink(Full()).feed(TEXT)
 
 
 def test_a_file_has_a_largest_size() -> None:

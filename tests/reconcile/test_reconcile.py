@@ -18,6 +18,7 @@ from wechatpay_async.bill_downloads import Bill
 from wechatpay_async.bills import TradeRow, read_rows
 from wechatpay_async.errors import InvalidData, RequestError
 from wechatpay_async.reconcile import Difference, LedgerEntry, Report, Sums, entries, reconcile
+from wechatpay_async.reconcile.engine import Matcher
 
 
 def paid(number: str, yuan: str, state: str = "SUCCESS") -> str:
@@ -222,6 +223,25 @@ async def test_amounts_of_any_number_are_converted(anyio_backend: str, monkeypat
     ledger = [LedgerEntry(str(number), number) for number in range(9)]
 
     assert (await reconcile(ledger, rows(*(paid(str(number), f"0.0{number}") for number in range(9))))).agrees
+
+
+@pytest.mark.anyio
+async def test_a_folder_that_is_not_there_is_said(tmp_path: Path, anyio_backend: str) -> None:
+    with pytest.raises(RequestError, match="no temporary files can be made"):
+        await reconcile([], [], folder=tmp_path / "none")
+
+
+@pytest.mark.anyio
+async def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Matcher, "add", full)
+
+    with pytest.raises(RequestError, match="database or disk is full"):
+        await reconcile([LedgerEntry("A", 100)], [], folder=tmp_path)
+
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.anyio

@@ -31,7 +31,7 @@ class BillParser(Generic[R]):
 
     def __init__(self, row_type: type[R], *, check: bool = True) -> None:
         self.header: tuple[str, ...] = ()
-        self.count = 0
+        self.count: int = 0
         self.summary: Summary | None = None
         self._row_type = row_type
         self._check = check

@@ -47,7 +47,7 @@ class Columns(dict[str, int]):
 
     def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__((name, index) for index, name in enumerate(names))
-        self.names = names
+        self.names: tuple[str, ...] = names
 
 
 class Row(Mapping[str, str]):
@@ -61,7 +61,7 @@ class Row(Mapping[str, str]):
 
     def __init__(self, columns: Columns, written: list[str], untidy_line: str | None = None) -> None:
         self._columns = columns
-        self.written = written
+        self.written: list[str] = written
         if untidy_line is not None:
             self._untidy_line = untidy_line
 
@@ -91,7 +91,7 @@ class Row(Mapping[str, str]):
         return isinstance(other, Row) and dict(self) == dict(other)
 
     def __hash__(self) -> int:
-        return hash(self.raw)
+        return hash(tuple(self.values()))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self)} columns>"
@@ -122,7 +122,7 @@ class _Field(Generic[T]):
     """A typed property of a row: the names that its column has had over the years, the current one first."""
 
     def __init__(self, *names: str) -> None:
-        self.names = names
+        self.names: tuple[str, ...] = names
         self.__doc__ = " / ".join(names)
 
     @overload
@@ -167,35 +167,35 @@ class TradeRow(Row):
 
     __slots__ = ()
 
-    trade_time = _Time("交易时间")
-    appid = _Text("公众账号ID")
-    mchid = _Text("商户号")
-    sub_mchid = _Number("特约商户号", "子商户号")
-    device_info = _Number("设备号")
-    transaction_id = _Text("微信订单号")
-    out_trade_no = _Text("商户订单号")
-    openid = _Text("用户标识")
-    trade_type = _Text("交易类型")
-    trade_state = _Text("交易状态")
-    bank_type = _Text("付款银行")
-    currency = _Text("货币种类")
-    settlement_total = _Fen("应结订单金额", "总金额")
-    coupon_total = _Fen("代金券金额", "企业红包金额", "代金券或立减优惠金额")
-    refund_request_time = _Time("退款申请时间")
-    refund_success_time = _Time("退款成功时间")
-    refund_id = _Number("微信退款单号")
-    out_refund_no = _Number("商户退款单号")
-    settlement_refund = _Fen("退款金额")
-    coupon_refund = _Fen("充值券退款金额", "企业红包退款金额", "代金券或立减优惠退款金额")
-    refund_type = _Text("退款类型")
-    refund_status = _Text("退款状态")
-    description = _Text("商品名称")
-    attach = _Text("商户数据包")
-    fee = _Fen("手续费")
-    rate = _Text("费率")
-    total = _Fen("订单金额", "总金额")
-    refund_total = _Fen("申请退款金额", "退款金额")
-    rate_note = _Text("费率备注")
+    trade_time: _Time = _Time("交易时间")
+    appid: _Text = _Text("公众账号ID")
+    mchid: _Text = _Text("商户号")
+    sub_mchid: _Number = _Number("特约商户号", "子商户号")
+    device_info: _Number = _Number("设备号")
+    transaction_id: _Text = _Text("微信订单号")
+    out_trade_no: _Text = _Text("商户订单号")
+    openid: _Text = _Text("用户标识")
+    trade_type: _Text = _Text("交易类型")
+    trade_state: _Text = _Text("交易状态")
+    bank_type: _Text = _Text("付款银行")
+    currency: _Text = _Text("货币种类")
+    settlement_total: _Fen = _Fen("应结订单金额", "总金额")
+    coupon_total: _Fen = _Fen("代金券金额", "企业红包金额", "代金券或立减优惠金额")
+    refund_request_time: _Time = _Time("退款申请时间")
+    refund_success_time: _Time = _Time("退款成功时间")
+    refund_id: _Number = _Number("微信退款单号")
+    out_refund_no: _Number = _Number("商户退款单号")
+    settlement_refund: _Fen = _Fen("退款金额")
+    coupon_refund: _Fen = _Fen("充值券退款金额", "企业红包退款金额", "代金券或立减优惠退款金额")
+    refund_type: _Text = _Text("退款类型")
+    refund_status: _Text = _Text("退款状态")
+    description: _Text = _Text("商品名称")
+    attach: _Text = _Text("商户数据包")
+    fee: _Fen = _Fen("手续费")
+    rate: _Text = _Text("费率")
+    total: _Fen = _Fen("订单金额", "总金额")
+    refund_total: _Fen = _Fen("申请退款金额", "退款金额")
+    rate_note: _Text = _Text("费率备注")
 
     @property
     def is_refund(self) -> bool:
@@ -208,19 +208,19 @@ class FundFlowRow(Row):
 
     __slots__ = ()
 
-    accounting_time = _Time("记账时间")
-    transaction_id = _Text("微信支付业务单号")
-    flow_id = _Text("资金流水单号")
-    business_name = _Text("业务名称")
-    business_type = _Text("业务类型")
-    direction_as_written = _Text("收支类型")
-    amount = _Fen("收支金额(元)", "收支金额（元）", "收支金额")
-    balance = _Fen("账户结余(元)", "账户结余（元）", "账户结余")
-    applicant = _Text("资金变更提交申请人")
-    note = _Text("备注")
-    voucher_no = _Text("业务凭证号")
-    sub_mchid = _Number("二级商户号", "特约商户号", "子商户号")
-    account_type = _Text("账户类型", "资金账户类型")
+    accounting_time: _Time = _Time("记账时间")
+    transaction_id: _Text = _Text("微信支付业务单号")
+    flow_id: _Text = _Text("资金流水单号")
+    business_name: _Text = _Text("业务名称")
+    business_type: _Text = _Text("业务类型")
+    direction_as_written: _Text = _Text("收支类型")
+    amount: _Fen = _Fen("收支金额(元)", "收支金额（元）", "收支金额")
+    balance: _Fen = _Fen("账户结余(元)", "账户结余（元）", "账户结余")
+    applicant: _Text = _Text("资金变更提交申请人")
+    note: _Text = _Text("备注")
+    voucher_no: _Text = _Text("业务凭证号")
+    sub_mchid: _Number = _Number("二级商户号", "特约商户号", "子商户号")
+    account_type: _Text = _Text("账户类型", "资金账户类型")
 
     @property
     def direction(self) -> Literal["in", "out"]:
@@ -241,20 +241,20 @@ class ProfitSharingRow(Row):
 
     __slots__ = ()
 
-    share_time = _Time("分账时间", "分账完成时间", "业务时间")
-    initiator_mchid = _Number("分账发起方")
-    sharer_mchid = _Number("分账方")
-    transaction_id = _Text("微信订单号", "微信支付订单号")
-    order_id = _Text("微信分账单号", "微信分账/回退单号")
-    detail_id = _Text("分账明细单号")
-    out_order_no = _Text("商户分账单号", "商户分账/回退单号")
-    order_amount = _Fen("订单金额")
-    receiver = _Text("分账接收方")
-    amount = _Fen("分账金额", "金额")
-    business_type = _Text("业务类型", "类型")
-    state = _Text("处理状态", "状态")
-    description = _Text("分账描述", "描述")
-    note = _Text("备注")
+    share_time: _Time = _Time("分账时间", "分账完成时间", "业务时间")
+    initiator_mchid: _Number = _Number("分账发起方")
+    sharer_mchid: _Number = _Number("分账方")
+    transaction_id: _Text = _Text("微信订单号", "微信支付订单号")
+    order_id: _Text = _Text("微信分账单号", "微信分账/回退单号")
+    detail_id: _Text = _Text("分账明细单号")
+    out_order_no: _Text = _Text("商户分账单号", "商户分账/回退单号")
+    order_amount: _Fen = _Fen("订单金额")
+    receiver: _Text = _Text("分账接收方")
+    amount: _Fen = _Fen("分账金额", "金额")
+    business_type: _Text = _Text("业务类型", "类型")
+    state: _Text = _Text("处理状态", "状态")
+    description: _Text = _Text("分账描述", "描述")
+    note: _Text = _Text("备注")
 
 
 def row_type_of(names: tuple[str, ...]) -> type[Row]:

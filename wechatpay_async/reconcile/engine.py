@@ -5,8 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Literal, NamedTuple, Self, cast
+from typing import Final, Literal, NamedTuple, cast
 
 from wechatpay_async.reconcile.entries import Entry, Kind
 
@@ -54,10 +53,8 @@ class Matcher:
         self._database.execute("BEGIN")
         self._statuses: dict[str, int] = {"": 0}
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._database.close()
 
     def add(self, side: Literal[0, 1], entries: Sequence[Entry]) -> None:

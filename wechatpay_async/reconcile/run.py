@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias, TypeVar, cast
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 
 from wechatpay_async.bills import TradeRow
+from wechatpay_async.errors import RequestError
 from wechatpay_async.reconcile.engine import HERE, THERE, Group, Matcher
 from wechatpay_async.reconcile.entries import UNPAID, BillEntries, Entry, LedgerEntry, ledger_entries
 from wechatpay_async.reconcile.report import Difference, Report, Sums
@@ -42,10 +45,11 @@ async def reconcile(
     million rows a side.
 
     A status is compared where the ledger gives one. A bill is a snapshot: a refund that it calls PROCESSING may be SUCCESS in the ledger by
-    now (D/4013071227). Raises `InvalidData` for a line of the ledger that cannot be right, and what the bill raises, as `BillMismatch`.
+    now (D/4013071227). Raises `InvalidData` for a line of the ledger that cannot be right, `RequestError` where the disk is full or
+    there is no folder for temporary files, and what the bill raises, as `BillMismatch`.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix="wechatpay-reconcile-") as place, Matcher(Path(place)) as matcher:
-        count = _Count(limit)
+    count = _Count(limit)
+    async with _matcher(folder) as matcher:
         position = 0
         async with aclosing(_batches(ledger)) as batches:
             async for lines in batches:
@@ -57,6 +61,28 @@ async def reconcile(
                 await to_thread.run_sync(_keep_rows, matcher, count, reader, rows)
         await to_thread.run_sync(_judge, matcher, count)
     return count.report()
+
+
+@asynccontextmanager
+async def _matcher(folder: str | os.PathLike[str] | None) -> AsyncGenerator[Matcher, None]:
+    """A matcher in a folder of its own; even taking away a large file is done beside the event loop."""
+    try:
+        place = await to_thread.run_sync(partial(tempfile.TemporaryDirectory, dir=folder, prefix="wechatpay-reconcile-"))
+        matcher = await to_thread.run_sync(Matcher, Path(place.name))
+    except OSError as error:
+        raise RequestError(f"no temporary files can be made: {error}", hint="folder= names a place for them") from error
+    try:
+        yield matcher
+    except sqlite3.Error as error:
+        raise RequestError(f"the temporary database failed: {error}", hint="folder= names a place with more room") from error
+    finally:
+        with CancelScope(shield=True):
+            await to_thread.run_sync(_take_away, matcher, place)
+
+
+def _take_away(matcher: Matcher, place: tempfile.TemporaryDirectory[str]) -> None:
+    matcher.close()
+    place.cleanup()
 
 
 def _keep_lines(matcher: Matcher, count: _Count, lines: list[LedgerEntry], position: int) -> None:
