@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from wechatpay_async.catalog import Event, Operation, event, match, operation, operations
 from wechatpay_async.catalog.lookup import Description, describe, search
 from wechatpay_async.chain import Node, documented
@@ -13,10 +15,10 @@ __all__ = ["CatalogView"]
 class CatalogView:
     """What is documented: operations and notifications, found by words, names and paths."""
 
-    operation = staticmethod(operation)
-    operations = staticmethod(operations)
-    event = staticmethod(event)
-    match = staticmethod(match)
+    operation: Final = staticmethod(operation)
+    operations: Final = staticmethod(operations)
+    event: Final = staticmethod(event)
+    match: Final = staticmethod(match)
 
     def search(self, text: str, limit: int = 20) -> list[Operation | Event]:
         """Operations and notifications by words of their title, tags and path, in Chinese or English, the best first."""

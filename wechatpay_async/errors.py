@@ -74,7 +74,7 @@ class WechatpayError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint: str | None = hint
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
@@ -122,7 +122,7 @@ class OutcomeUnknown(TransportError):
         """Say which query settles the outcome (`GET /v3/…`), and how it is made."""
         self.query = query
         self._resolver = resolver
-        self.hint = f"await error.resolve() asks {query}"
+        self.hint: str | None = f"await error.resolve() asks {query}"
 
     async def resolve(self) -> Any:
         """Ask WeChat Pay what became of the write, by the query operation named in `query`.

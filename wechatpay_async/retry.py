@@ -123,7 +123,7 @@ class Hosts:
     __slots__ = ("_failures", "_resting_until", "urls")
 
     def __init__(self, urls: Sequence[httpx.URL]) -> None:
-        self.urls = tuple(urls)
+        self.urls: tuple[httpx.URL, ...] = tuple(urls)
         self._failures = [0] * len(self.urls)
         self._resting_until = [0.0] * len(self.urls)
 

@@ -27,9 +27,9 @@ class Notification:
         self, envelope: Envelope, resource: dict[str, Any], raw: bytes, mchid: str, signer: Signer | None, clock: Callable[[], float]
     ) -> None:
         self._envelope = envelope
-        self.resource = resource
-        self.raw = raw
-        self.mchid = mchid
+        self.resource: dict[str, Any] = resource
+        self.raw: bytes = raw
+        self.mchid: str = mchid
         self._signer = signer
         self._clock = clock
 

@@ -63,7 +63,7 @@ class V2Notification(Notification):
 
     def __init__(self, envelope: Envelope, resource: dict[str, Any], fields: Mapping[str, Any], raw: bytes, mchid: str) -> None:
         super().__init__(envelope, resource, raw, mchid, None, time.time)
-        self.fields = fields
+        self.fields: Mapping[str, Any] = fields
 
     @overload
     def typed(self, event_type: Literal["transaction-success", "transaction-failed"]) -> _t.V2TransactionSuccessNotification: ...

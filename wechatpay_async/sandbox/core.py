@@ -99,24 +99,24 @@ class Sandbox:
         make_key: KeyMaker = make_rsa_key,
         state: str | Path | Keeper | None = None,
     ) -> None:
-        self.clock = clock if isinstance(clock, Clock) else Clock(clock)
+        self.clock: Clock = clock if isinstance(clock, Clock) else Clock(clock)
         self.seed = seed
         #: Held while a request is answered or a user acts: the server may run in a thread of its own.
-        self.lock = threading.RLock()
-        self.keeper = state if isinstance(state, Keeper) else None if state is None else Keeper(state)
+        self.lock: threading.RLock = threading.RLock()
+        self.keeper: Keeper | None = state if isinstance(state, Keeper) else None if state is None else Keeper(state)
         #: True while a kept story is told again.
-        self.is_retelling = False
-        self.vault = Vault(seed, make_key, {} if self.keeper is None else self.keeper.keys)
+        self.is_retelling: bool = False
+        self.vault: Vault = Vault(seed, make_key, {} if self.keeper is None else self.keeper.keys)
         self._make_key = make_key
-        self.book = Book(self.clock, seed)
-        self.faults = Faults(random.Random(seed))  # noqa: S311 - repeatable faults, no secrets
+        self.book: Book = Book(self.clock, seed)
+        self.faults: Faults = Faults(random.Random(seed))  # noqa: S311 - repeatable faults, no secrets
         self.calls: deque[Call] = deque(maxlen=keep_calls)
         self._call_count = 0
-        self.authority = Authority(self.vault)
-        self.platform = Platform(self.authority, self.vault, self.yesterday())
+        self.authority: Authority = Authority(self.vault)
+        self.platform: Platform = Platform(self.authority, self.vault, self.yesterday())
         self.merchants: dict[str, Merchant] = {}
-        self.payscore = ScoreUser(self)
-        self.notifier = Notifier(self)
+        self.payscore: ScoreUser = ScoreUser(self)
+        self.notifier: Notifier = Notifier(self)
         self._chance = random.Random(seed)  # noqa: S311 - which key signs during a switch
         self._gate = Gate(self.merchants)
         self._memory = Memory()

@@ -167,9 +167,9 @@ class Book:
     def __init__(self, clock: Clock, seed: int) -> None:
         self.clock = clock
         self._moment: float | None = None
-        self.numbers = Numbers(random.Random(seed))  # noqa: S311 - repeatable numbers, no secrets
+        self.numbers: Numbers = Numbers(random.Random(seed))  # noqa: S311 - repeatable numbers, no secrets
         #: For what leaves no trace in the book: nonces, request ids, tokens of addresses that expire.
-        self.noise = Numbers(random.Random(seed + 1))  # noqa: S311 - the same
+        self.noise: Numbers = Numbers(random.Random(seed + 1))  # noqa: S311 - the same
         self.orders: dict[tuple[Owner, str], Order] = {}
         self.transactions: dict[str, Order] = {}
         self.refunds: dict[tuple[Owner, str], Refund] = {}

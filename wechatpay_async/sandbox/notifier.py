@@ -72,7 +72,7 @@ class Notifier:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._chance = random.Random(sandbox.seed)  # noqa: S311 - repeatable mischief, no secrets
-        self.mischief = Mischief()
+        self.mischief: Mischief = Mischief()
         self.deliveries: list[Delivery] = []
         #: Where notifications go instead of to their address: an ASGI application.
         self.receiver: ASGIApp | None = None

@@ -91,7 +91,7 @@ class Authority:
         self._numbers = vault.numbers("authority")
         self._key = vault.authority_key()
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "WeChat Pay Sandbox CA, trusted by nobody")])
-        self.certificate = vault.certificate(
+        self.certificate: x509.Certificate = vault.certificate(
             "authority.certificate",
             lambda: self._sign(self._name, self._key.public_key(), datetime.now(UTC), _FIVE_YEARS * 2, self._numbers, authority=True),
         )

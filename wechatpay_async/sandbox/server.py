@@ -79,7 +79,7 @@ class SandboxServer:
         self._thread = threading.Thread(target=self._run, name="wechatpay-sandbox", daemon=True)
         self._open = threading.Event()
         self._failure: BaseException | None = None
-        self.url = ""
+        self.url: str = ""
 
     def _run(self) -> None:
         try:
