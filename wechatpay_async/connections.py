@@ -31,10 +31,10 @@ class Connections:
         http_client: httpx.AsyncClient | None,
     ) -> None:
         self.hosts = hosts
-        self.budget = RetryBudget()
-        self.signer = Signer()
-        self.http = http_client if http_client is not None else make_http_client(transport, timeout)
-        self.owned = [] if http_client is not None else [self.http]
+        self.budget: RetryBudget = RetryBudget()
+        self.signer: Signer = Signer()
+        self.http: httpx.AsyncClient = http_client if http_client is not None else make_http_client(transport, timeout)
+        self.owned: list[httpx.AsyncClient] = [] if http_client is not None else [self.http]
         self._transport = transport
         self._timeout = timeout
         self._by_certificate: dict[str, httpx.AsyncClient] = {}
