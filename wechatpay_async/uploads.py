@@ -14,6 +14,7 @@ import io
 import os
 import secrets
 import tempfile
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ import httpx
 from anyio import CancelScope, to_thread
 
 from wechatpay_async.crypto.hashers import Hasher, hasher
-from wechatpay_async.errors import InvalidData, RequestError
+from wechatpay_async.errors import InvalidData, RequestError, ValidationWarning
 from wechatpay_async.protocol import multipart
 from wechatpay_async.protocol.v3 import encode_json
 
@@ -47,6 +48,8 @@ Progress: TypeAlias = Callable[[int, int], None]
 _PIECE = 65_536
 # A thread call costs as much as reading this many pieces does.
 _PIECES_PER_CALL = 16
+# The largest files that the official pages speak of, in bytes; older pages say 2 MB for pictures. The server decides.
+_LIMITS = {"image": 5 * 1024**2, "video": 5 * 1024**2, "application/pdf": 15 * 1024**2 // 2}
 # Streams up to this size are held in memory instead of a temporary file.
 _IN_MEMORY = 1_048_576
 
@@ -101,7 +104,7 @@ async def prepare_upload(
     `sign_fields` is for APIv2, whose form is signed as a whole: it gets the fields and returns them with `sign`.
 
     Raises `RequestError` for a file that is missing, empty, a directory, not binary, or fails while it is read, `InvalidData` for a field
-    missing or not fitting the file. Nothing was sent then.
+    missing or not fitting the file. Nothing was sent then. Warns (`ValidationWarning`) of a file larger than the official pages allow.
     """
     form = _Form.of(operation)
     content = await _open(file)
@@ -110,6 +113,7 @@ async def prepare_upload(
         await content.measure(form.algorithm(data or {}))
         kind, ending = multipart.media_type(content.head, name)
         name = name or f"file{ending}"
+        _warn_of_size(kind, content.size)
         parts, signed = form.parts(dict(data or {}), name, content.digest, sign_fields)
         boundary = secrets.token_hex(16)
         wire_name = multipart.ascii_file_name(name, ending)
@@ -392,6 +396,13 @@ async def _async_pieces(file: AsyncReadable | AsyncIterable[bytes]) -> AsyncGene
 async def _thread_pieces(file: IO[bytes]) -> AsyncGenerator[bytes, None]:
     while piece := await to_thread.run_sync(file.read, _PIECE):
         yield piece
+
+
+def _warn_of_size(kind: str, size: int) -> None:
+    limit = _LIMITS.get(kind) or _LIMITS.get(kind.partition("/")[0])
+    if limit is not None and size > limit:
+        message = f"the file ({kind}) has {size:,} bytes; WeChat Pay takes {limit:,} at most, as far as is known. It is sent all the same"
+        warnings.warn(message, ValidationWarning, stacklevel=2)
 
 
 def _is_async(file: object) -> bool:

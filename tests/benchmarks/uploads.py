@@ -35,9 +35,8 @@ def memory() -> float:
 
 
 def write(path: Path, megabytes: int) -> None:
-    """A picture as far as its first bytes go; written in pieces, so that making it does not hide what sending it costs."""
+    """Bytes of no known kind; written in pieces, so that making the file does not hide what sending it costs."""
     with path.open("wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n")
         for _ in range(megabytes):
             file.write(os.urandom(MEGABYTE))
 
@@ -99,7 +98,7 @@ async def measure(wxpay: Wechatpay, large: Path, small: Path) -> None:
 
 async def upload_to(settings: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        large, small = Path(folder) / "large.png", Path(folder) / "small.png"
+        large, small = Path(folder) / "large.bin", Path(folder) / "small.bin"
         write(large, 20)
         write(small, 2)
         async with Wechatpay(**settings, timeout=60) as wxpay:

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from wechatpay_async import catalog
-from wechatpay_async.errors import InvalidData, RequestError
+from wechatpay_async.errors import InvalidData, RequestError, ValidationWarning
 from wechatpay_async.uploads import FileSource, Upload, prepare_upload
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
@@ -410,6 +410,21 @@ async def test_a_call_that_is_cancelled_closes_its_file(tmp_path: Path, anyio_ba
             await anyio.sleep_forever()
 
     assert [file.closed for file in opened] == [True]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("head", "limit"), [(PNG, 5_242_880), (b"\x00\x00\x00\x18ftypmp42", 5_242_880), (b"%PDF-1.7", 7_864_320), (b"a,b\n", None)]
+)
+async def test_a_file_that_is_too_large_is_warned_of_and_sent(head: bytes, limit: int | None, anyio_backend: str) -> None:
+    data = head.ljust((limit or 10_000_000), b"x")
+
+    async with prepare_upload(IMAGE, None, data, "a"):
+        pass  # no warning for a file of just this size
+    if limit is not None:
+        with pytest.warns(ValidationWarning, match=f"has {limit + 1:,} bytes"):
+            async with prepare_upload(IMAGE, None, data + b"x", "a") as upload:
+                assert upload.file_size == limit + 1
 
 
 @pytest.mark.anyio
