@@ -28,7 +28,9 @@ async def test_an_order_from_beginning_to_refund(sandbox: Sandbox) -> None:
 
 
 async def test_an_error_shows_both_messages(sandbox: Sandbox) -> None:
-    async with Wechatpay(**sandbox.settings() | {"mchid": "1900000999"}) as wxpay:
+    settings = sandbox.settings()
+    settings["mchid"] = "1900000999"
+    async with Wechatpay(**settings) as wxpay:
         with pytest.raises(APIError) as caught:
             await wxpay["v3/pay/transactions/native"].post(native_order(mchid="1900000999"))
     assert (caught.value.status, caught.value.code) == (401, "SIGN_ERROR")

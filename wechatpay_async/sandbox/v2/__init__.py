@@ -79,7 +79,8 @@ def _result(
     if operation.download:
         return Answer(content=b"sandbox file\n", media_type="text/plain", signed=False)
     left_out = {"sign", "nonce_str", "return_code", "return_msg", "err_code", "err_code_des", "error_code"}
-    return {name: value for name, value in made.items() if name not in left_out} | {"result_code": "SUCCESS"}
+    own = {name: merchant.mchid for name in ("mch_id", "mchid", "combine_mch_id") if name in made}
+    return {name: value for name, value in made.items() if name not in left_out} | own | {"result_code": "SUCCESS"}
 
 
 def _xml(fields: Mapping[str, Any]) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from wechatpay_async.catalog import Operation, Schema
 
 from ..parties import Merchant
-from ..wire import Call, Request
+from ..uploads import read_parts
+from ..wire import Call, Refusal, Request
 from .document import Unreadable, read
 from .signing import sign, string_to_sign
 
@@ -37,16 +39,34 @@ class NoCertificate(Exception):
 
 
 def read_fields(operation: Operation, request: Request) -> dict[str, str]:
-    """The fields of the body, or of the query for a GET. Raises `Failure`."""
+    """The fields of the body, of the form of an upload, or of the query for a GET. Raises `Failure`."""
     if operation.method == "GET":
         pairs = parse_qsl(request.query, keep_blank_values=True)
         if len(dict(pairs)) != len(pairs):
             raise Failure("参数重复")
         return dict(pairs)
+    if operation.is_upload:
+        return _read_form(operation, request)
     try:
         return read(request.body)
     except Unreadable:
         raise Failure("XML格式错误") from None
+
+
+def _read_form(operation: Operation, request: Request) -> dict[str, str]:
+    """The text fields of an upload, once the file fits its MD5."""
+    try:
+        parts = read_parts(request)
+    except Refusal as refusal:
+        raise Failure(refusal.message) from None
+    files = [item["name"] for item in operation.form if item.get("type") == "file"]
+    fields = {name: part.content.decode("utf-8", "replace") for name, part in parts.items() if name not in files}
+    file = next((parts[name] for name in files if name in parts), None)
+    if file is None or not file.filename or not file.content:
+        raise Failure("缺少媒体文件")
+    if hashlib.md5(file.content, usedforsecurity=False).hexdigest() != fields.get("media_hash", "").lower():
+        raise Failure("media_hash与文件内容不一致")
+    return fields
 
 
 def merchant_number(fields: Mapping[str, str]) -> str:
@@ -65,7 +85,8 @@ def admit(operation: Operation, request: Request, fields: Mapping[str, str], mer
         shown = request.client_certificate
         if shown is None or not hmac.compare_digest(shown, merchant.certificate.public_bytes(Encoding.DER)):
             raise NoCertificate
-    _check_signature(operation, fields, merchant, call)
+    if operation.method != "GET" or _wants(operation, "sign"):
+        _check_signature(operation, fields, merchant, call)
     return merchant
 
 
@@ -93,6 +114,8 @@ def check_fields(operation: Operation, fields: Mapping[str, str]) -> dict[str, A
             "properties": {item["name"]: cast("Schema", item) for item in operation.query_params},
             "required": [item["name"] for item in operation.query_params if item["required"]],
         }
+    elif operation.is_upload:
+        schema = {"properties": {item["name"]: cast("Schema", item) for item in operation.form}}
     else:
         schema = operation.body or {}
     known = schema.get("properties", {})
