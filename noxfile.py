@@ -92,6 +92,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def pages(session: nox.Session) -> None:
+    """The sandbox's pages in a real Chromium, which must be installed: a payment, a refusal, a diff, and axe on all of them."""
+    install(session, "test")
+    session.run("pytest", "-m", "browser", "tests/sandbox_pages", *session.posargs)
+
+
+@nox.session
 def generate(session: nox.Session) -> None:
     """Write wechatpay_async/catalog/data/ and wechatpay_async/api/ anew from the facts."""
     install(session, "generate")

@@ -18,7 +18,7 @@ from wechatpay_async.sandbox import pages as package
 from wechatpay_async.sandbox.pages.diagnosis import REQUEST_LINES, Diagnosis, diagnose, request_guesses
 from wechatpay_async.sandbox.pages.language import CHINESE, choose
 
-LINES = ("POST", "/v3/refund?x=%2B", "1764043200", "0123456789abcdef", '{"a":1,"b":"哦"}')
+LINES: tuple[str, ...] = ("POST", "/v3/refund?x=%2B", "1764043200", "0123456789abcdef", '{"a":1,"b":"哦"}')
 
 
 def found(sandbox: Sandbox, signed: str, *, lines: tuple[str, ...] = LINES, signer: Sandbox | None = None) -> Diagnosis:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -25,6 +26,8 @@ from wechatpay_async.sandbox import Sandbox
 
 __all__ = ["make_key"]
 
+HERE = Path(__file__).parent
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,6 +39,13 @@ FLAGS = [
 ]
 #: Milliseconds; generous, since nothing is measured.
 PATIENCE = 30_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What lies here needs a browser."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.browser)
 
 
 @dataclass
@@ -113,7 +123,7 @@ def shop() -> Generator[Shop]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -14,11 +14,11 @@ expect.set_options(timeout=PATIENCE)
 
 def test_a_sign_error_is_explained_as_a_diff(scene: Scene, page: Page) -> None:
     page.goto(f"{scene.pages}/calls")
-    expect(page.get_by_role("status")).to_have_text("0 calls")
+    expect(page.get_by_role("status")).to_have_text("Calls: 0")
     target, data = "/v3/pay/transactions/native", native_order()
     signed_otherwise = json.dumps(data).encode()  # ASCII, while the body is sent as UTF-8
     scene.post(target, data, headers={"Authorization": scene.client.authorization("POST", target, signed_otherwise)})
-    expect(page.get_by_role("status")).to_have_text("1 calls")
+    expect(page.get_by_role("status")).to_have_text("Calls: 1")
     page.get_by_role("link", name="Signature does not fit").click()
     expect(page.get_by_text("The body was serialised anew: other bytes were signed than were sent.")).to_be_visible()
     rows = page.locator("table.diff tbody tr")

@@ -11,6 +11,7 @@ import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -87,7 +88,7 @@ class Bridge:
         outcome = {"": "", "cancel": f"{result}:cancel", "expire": f"{result}:fail", "decline": f"{result}:fail"}.get(
             action, f"{result}:ok"
         )
-        content = {"sheet": sheet, "name": name, "params": params, "result": outcome, "cancelled": f"{result}:cancel"}
+        content: dict[str, Any] = {"sheet": sheet, "name": name, "params": params, "result": outcome, "cancelled": f"{result}:cancel"}
         return self._site.page(request, "jsapi_sheet.html", framed=True, **content)
 
     def _refused(self, request: Request, wrong: Wrong, result: str) -> Response:
