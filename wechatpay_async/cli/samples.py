@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from wechatpay_async.catalog import Operation
+
+#: Fields that the official pages ask for in words ("one of the two", "from 2,000 yuan on"), where no schema can say it.
+_ALSO: Mapping[str, tuple[str, ...]] = {
+    "POST /v3/fund-app/mch-transfer/transfer-bills": ("user_name",),
+    "POST /v3/payscore/partner/serviceorder/direct-complete": ("post_payments",),
+    "POST /v3/payscore/serviceorder/direct-complete": ("post_payments", "total_amount"),
+    "GET /v3/payscore/partner/serviceorder": ("out_order_no",),
+    "GET /v3/payscore/serviceorder": ("out_order_no",),
+    "POST /v3/profitsharing/orders": ("receivers",),
+    "POST /v3/profitsharing/receivers/add": ("name",),
+    "POST /v3/profitsharing/return-orders": ("out_order_no",),
+    "POST /v3/refund/domestic/refunds": ("out_trade_no",),
+    "POST /pay/orderquery": ("out_trade_no",),
+    "POST /pay/paporderquery": ("out_trade_no",),
+    "POST /pay/refundquery": ("out_trade_no",),
+    "POST /pay/refundqueryv2": ("out_trade_no",),
+    "POST /pay/unifiedorder": ("openid",),
+    "POST /secapi/pay/refund": ("out_trade_no",),
+    "POST /secapi/pay/refundv2": ("out_trade_no",),
+}
 
 __all__ = ["call_source", "sample", "text_sample"]
 
@@ -21,6 +42,11 @@ _BY_FORMAT = {
 }
 _DEFAULTS: dict[str, Any] = {"integer": 1, "number": 1, "boolean": False, "object": {}, "array": []}
 _LONG = 64  # a longer example says nothing more
+#: The fields that must be the client's own number.
+_OWN_NUMBER = frozenset({"combine_mch_id", "combine_mchid", "mch_id", "mchid", "sp_mchid"})
+_MCHID = "1900000109"
+#: What the client puts into an upload by itself: the file's name, its digest, and in APIv2 the signature.
+_MADE = re.compile(r"file_?name|sha256|digest|file_digest|\w*file_sha256|media_hash|sign|mch_id")
 
 
 def sample(schema: Mapping[str, Any], *, whole: bool = False) -> Any:
@@ -29,9 +55,10 @@ def sample(schema: Mapping[str, Any], *, whole: bool = False) -> Any:
         return sample({**schema, **alternatives[0], "anyOf": []}, whole=whole)
     kind = schema.get("type", "object" if "properties" in schema else "string")
     if kind == "object":
-        required = schema.get("required", [])
         fields = schema.get("properties", {})
-        return {name: sample(field, whole=whole) for name, field in fields.items() if whole or name in required}
+        # Of an object that requires nothing, one field: `payer` wants one of its two openids, which no schema says.
+        required = schema.get("required") or list(fields)[:1]
+        return {name: _field(name, field, whole=whole) for name, field in fields.items() if whole or name in required}
     if kind == "array":
         return [sample(schema["items"], whole=whole)] if "items" in schema else []
     if values := schema.get("enum"):
@@ -44,7 +71,12 @@ def sample(schema: Mapping[str, Any], *, whole: bool = False) -> Any:
 
 def text_sample(parameter: Mapping[str, Any]) -> str:
     """A value for a path or query parameter."""
-    return str(sample(parameter))
+    value = _field(parameter["name"], parameter)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _field(name: str, schema: Mapping[str, Any], *, whole: bool = False) -> Any:
+    return _MCHID if name in _OWN_NUMBER and schema.get("type", "string") == "string" else sample(schema, whole=whole)
 
 
 def call_source(attributes: str, operation: Operation, *, indent: str = "") -> str:
@@ -54,12 +86,13 @@ def call_source(attributes: str, operation: Operation, *, indent: str = "") -> s
     """
     arguments: list[str] = []
     if operation.is_upload:
-        fields = {each["name"]: text_sample(each) for each in operation.form if each["name"] not in ("file", "meta")}
-        arguments += [repr(fields)] if fields and any(each["required"] for each in operation.form if each["name"] in fields) else []
+        if fields := _upload_fields(operation):
+            arguments.append(_literal(fields, indent + "    "))
         arguments.append('file=b"...", filename="picture.png"')
     elif operation.body is not None:
-        arguments.append(_literal(sample(cast("Mapping[str, Any]", operation.body)), indent + "    "))
-    query = {each["name"]: text_sample(each) for each in operation.query_params if each["required"]}
+        arguments.append(_literal(sample(_with_also(operation)), indent + "    "))
+    also = _ALSO.get(operation.id, ())
+    query = {each["name"]: text_sample(each) for each in operation.query_params if each["required"] or each["name"] in also}
     if query:
         arguments.append(f"params={_literal(query, indent + '    ')}")
     arguments += [f"{each['name'].replace('-', '_')}={_quoted(text_sample(each))}" for each in operation.path_params]
@@ -68,12 +101,31 @@ def call_source(attributes: str, operation: Operation, *, indent: str = "") -> s
     return f"response = await {call}(\n{lines}{indent})" if lines else f"response = await {call}()"
 
 
+def _with_also(operation: Operation) -> Mapping[str, Any]:
+    """The body's schema, with what its page asks for in words."""
+    body = cast("Mapping[str, Any]", operation.body)
+    also = [name for name in _ALSO.get(operation.id, ()) if name in body.get("properties", {})]
+    return {**body, "required": [*body.get("required", []), *also]} if also else body
+
+
+def _upload_fields(operation: Operation) -> dict[str, Any]:
+    """What an upload wants beside the file; its name and its digest are made from the file."""
+    found: dict[str, Any] = {}
+    for part in cast("Sequence[Mapping[str, Any]]", operation.form):
+        if part["name"] == "meta":
+            inner = part.get("contentSchema", {})
+            found |= {name: _field(name, inner["properties"][name]) for name in inner.get("required", []) if not _MADE.match(name)}
+        elif part["required"] and part.get("type") != "file" and not _MADE.match(part["name"]):
+            found[part["name"]] = _field(part["name"], part)
+    return found
+
+
 def _text(schema: Mapping[str, Any], example: object) -> str:
-    limit = schema.get("maxLength", _LONG)
+    shortest, longest = schema.get("minLength", 1), schema.get("maxLength", _LONG)
     form = schema.get("format", "")
-    if isinstance(example, str) and 0 < len(example) <= limit and form not in ("date-time", "date"):
+    if isinstance(example, str) and shortest <= len(example) <= longest and form not in ("date-time", "date"):
         return example
-    return _BY_FORMAT.get(form, "example")[:limit]
+    return _BY_FORMAT.get(form, "example").ljust(shortest, "0")[:longest]
 
 
 def _literal(value: Any, indent: str) -> str:

@@ -43,8 +43,8 @@ def operation_file(operation: Operation) -> str:
 
 
 def event_file(event: Event) -> str:
-    """`TRANSACTION.SUCCESS` of APIv3 -> `v3-transaction-success.md`."""
-    return f"{event.api}-{re.sub(r'[^0-9a-z]+', '-', event.event.lower())}.md"
+    """`TRANSACTION.SUCCESS` of APIv3 -> `v3-transaction.success.md`."""
+    return f"{event.api}-{re.sub(r'[^0-9a-z.]+', '-', event.event.lower())}.md"
 
 
 def _services_page(services: Sequence[str], words: Words) -> str:

@@ -170,6 +170,8 @@ def _done(ask: Ask, order: ScoreOrder) -> Answer:
 
 def direct_complete(ask: Ask) -> Answer:
     """创单结单合并: used without a confirmation, completed at once."""
+    if not {"post_payments", "total_amount"} <= ask.body.keys():
+        raise Refusal(400, "PARAM_ERROR", "须填写后付费项目和总金额")
     _check_total(ask.body, ask.body["total_amount"])
     ask.body.setdefault("need_user_confirm", False)
     order = _new(ask)

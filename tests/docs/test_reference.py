@@ -1,0 +1,145 @@
+"""The generated pages: every operation's example is called, every page is written, a site's faults are found."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wechatpay_async import Wechatpay, catalog
+from wechatpay_async._codegen.docs.links import check_site
+from wechatpay_async._codegen.docs.reference import write_reference
+from wechatpay_async._codegen.docs.tables import fill_tables
+from wechatpay_async._codegen.docs.words import LANGUAGES, Language
+from wechatpay_async.cli.error_codes import ERROR_CODES
+from wechatpay_async.cli.names import chain_of
+from wechatpay_async.cli.samples import call_source
+from wechatpay_async.errors import APIError
+from wechatpay_async.sandbox import Sandbox
+
+#: What cannot be shown by one call alone, and why.
+NEEDS_MORE = {
+    "GET /appauth/authindex": "the user's browser opens it",
+    "POST /mmpaymkttransfers/promotion/paywwsptrans2pocket": "wants the secret of a WeCom application",
+    "POST /mmpaymkttransfers/sendredpack": "its example's number is another red packet's too",
+    "POST /mmpaymkttransfers/sendworkwxredpack": "wants the secret of a WeCom application",
+    "POST /pay/settlementquery": "answers for another merchant",
+    "POST /secapi/mch/uploadmedia": "the documented example of its digest is another file's",
+    "POST /v3/payscore/partner/serviceorder/direct-complete": "the documented example's sum is not its total",
+    "POST /v3/payscore/serviceorder/direct-complete": "the documented example's sum is not its total",
+    "POST /v3/payscore/serviceorder/{out_order_no}/sync": "its example's service is another one",
+}
+
+
+async def outcome(operation: catalog.Operation, wxpay: Wechatpay) -> str:
+    """What came of calling an operation's example: "" for an answer, or the error."""
+    code = compile(call_source(chain_of(operation), operation), operation.id, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    try:
+        result = eval(code, {"wxpay": wxpay})  # noqa: S307 — our own examples
+        if inspect.isawaitable(result):
+            await result
+    except APIError as error:
+        return error.code
+    return ""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the pages are written for a reader, who has one
+async def test_every_operations_example_is_accepted() -> None:
+    """Most are answered; some are refused by the state of things (no such order, number used), which is what a lone example can do."""
+    sandbox = Sandbox()
+    async with Wechatpay(**sandbox.settings(), validate="off") as wxpay:
+        outcomes = {each.id: await outcome(each, wxpay) for each in catalog.operations() if each.id not in NEEDS_MORE}
+
+    assert {
+        name: code for name, code in outcomes.items() if code in {"PARAM_ERROR", "SIGN_ERROR", "INVALID_PARAMETER", "XML_FORMAT_ERROR"}
+    } == {}
+    assert list(outcomes.values()).count("") > 1050
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_operation_and_event_has_a_page(language: Language, tmp_path: Path) -> None:
+    write_reference(tmp_path, language)
+
+    operations = [path for path in (tmp_path / "reference" / "operations").rglob("*.md") if path.name != "index.md"]
+    events = [path for path in (tmp_path / "reference" / "events").glob("*.md") if path.name != "index.md"]
+    assert len(operations) == sum(1 for _ in catalog.operations())
+    assert len(events) == sum(1 for _ in catalog.events())
+
+
+def test_a_page_shows_call_fields_and_official_page(tmp_path: Path) -> None:
+    write_reference(tmp_path, "en")
+
+    page = (tmp_path / "reference" / "operations" / "payscore" / "post-payscore-partner-serviceorder-out_order_no-modify.md").read_text(
+        "utf-8"
+    )
+    assert "await wxpay.v3.payscore.partner.serviceorder._out_order_no_.modify.post(" in page
+    assert "| `post_payments[].amount` | integer |  |" in page
+    assert "<https://pay.weixin.qq.com/doc/v3/partner/4012692360>" in page
+    assert "Callers: partner" in page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_errors_page_has_every_code(language: Language, tmp_path: Path) -> None:
+    (tmp_path / "errors.md").write_text("<!-- error codes -->\n<!-- benchmarks -->", encoding="utf-8")
+
+    fill_tables(tmp_path, language, tmp_path / "none.json")
+
+    text = (tmp_path / "errors.md").read_text(encoding="utf-8")
+    assert all(f"`{code}`" in text for code in ERROR_CODES)
+    assert "`nox -s bench`" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_errors_page_has_every_class(language: Language) -> None:
+    from tests.docs.examples import ROOT
+    from wechatpay_async import errors
+
+    text = (ROOT / "docs" / language / "errors.md").read_text(encoding="utf-8")
+    named: list[Any] = [name for name in errors.__all__ if name != "WechatpayError"]
+    assert [name for name in named if f"### {name}\n" not in text and f"`{name}`" not in text] == []
+
+
+def site(folder: Path, pages: dict[str, str]) -> Path:
+    for name, body in pages.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"<!doctype html><html><body>{body}</body></html>", encoding="utf-8")
+    return folder
+
+
+def test_a_clean_site_is_clean(tmp_path: Path) -> None:
+    pages = {
+        "index.html": '<a href="a/">a</a><a href="https://example.com/">out</a>',
+        "a/index.html": '<h1 id="top"></h1><a href="../index.html#x"></a>',
+    }
+    pages["index.html"] += '<p id="x"></p><a href="a/index.html#top">t</a>'
+
+    findings = check_site(site(tmp_path, pages))
+
+    assert findings.clean
+    assert findings.pages == 2
+    assert findings.report() == ""
+
+
+@pytest.mark.parametrize(
+    ("pages", "finding"),
+    [
+        ({"index.html": '<a href="gone.html">x</a>'}, "dead link: index.html: gone.html"),
+        ({"index.html": '<a href="#nowhere">x</a>'}, "dead link: index.html: #nowhere"),
+        ({"index.html": '<a href="../../etc/passwd">x</a>'}, "dead link: index.html: ../../etc/passwd"),
+        ({"index.html": "", "lonely.html": ""}, "not reached from the front page: lonely.html"),
+        (
+            {"index.html": '<script src="https://cdn.example.com/x.js"></script>'},
+            "loaded from outside: index.html: https://cdn.example.com/x.js",
+        ),
+        (
+            {"index.html": '<link rel="stylesheet" href="//fonts.example.com/x.css">'},
+            "loaded from outside: index.html: //fonts.example.com/x.css",
+        ),
+    ],
+)
+def test_each_fault_of_a_site_is_found(pages: dict[str, str], finding: str, tmp_path: Path) -> None:
+    assert check_site(site(tmp_path, pages)).report() == finding
