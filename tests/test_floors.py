@@ -13,7 +13,7 @@ from tests.support.source import Import, imports, modules
 #: and anyio, whose steps stand on each other; the client; the thin edges. Neighbours on one step do not know each other.
 FLOORS = [
     {"errors", "spelling", "_version"},
-    {"crypto", "response"},
+    {"crypto", "response", "settings"},
     {"catalog"},
     {"protocol"},
     {"chain", "payloads", "notifications", "bills", "merchant", "key_stores", "environment"},

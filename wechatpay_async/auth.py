@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from contextlib import aclosing
-from ipaddress import ip_address
 from typing import Final, Literal, NamedTuple, NoReturn, cast
 
 import httpx
@@ -22,6 +21,7 @@ from wechatpay_async.errors import MalformedMessage, MissingSignature, RequestEr
 from wechatpay_async.merchant import Merchant
 from wechatpay_async.platform_keys import KeySource
 from wechatpay_async.protocol import v3
+from wechatpay_async.settings import is_loopback
 from wechatpay_async.signing import Signer
 
 __all__ = ["ALLOWED_HOSTS", "SigningFacts", "WechatpayAuth", "is_loopback", "new_nonce"]
@@ -97,6 +97,10 @@ class WechatpayAuth(httpx.Auth):
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Sign, let httpx send, verify."""
         check_host(request.url, self._allowed_hosts)
+        if self._verification != "on" and not is_loopback(request.url.host):
+            raise RequestError(
+                f"{request.url.host}: not called while verification is off", hint="it is for tests against a loopback address"
+            )
         facts = request.extensions.get(FACTS) or _facts_of(request)
         with self._signer.call():
             await self.sign(request, facts)
@@ -154,16 +158,6 @@ def check_host(url: httpx.URL, allowed_hosts: frozenset[str]) -> None:
             f"{url.scheme}://{url.host}: only https is signed for", hint="plain http is for the sandbox on a loopback address"
         )
     raise RequestError(f"{netloc}: not a host of WeChat Pay", hint="set base_url= to call another one on purpose")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine: `localhost`, 127.0.0.0/8, `::1`."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def read_bounded(response: httpx.Response, limit: int = REPLY_LIMIT) -> None:

@@ -34,9 +34,12 @@ NOT_GIVEN: Final = cast("Any", object())
 
 _PLACEHOLDER = re.compile(r"\{([^{}/]+)\}")
 _SAFE_LITERAL = "-._~!$&'()*+,;=:@"  # RFC 3986 pchar: what may stand in a segment as it is
+_BIGGEST = 1 << 63
 _DOT_SEGMENTS = frozenset({".", ".."})
 # IPython and Jupyter ask every object for these; they look like placeholders and are none.
 _PROBES = ("_ipython_", "_repr_")
+# No names of segments: `keys` is how `dict()`, `**` and JSON encoders recognise a mapping, and the others would leave the path.
+_NO_NAMES = frozenset({"keys", "", *_DOT_SEGMENTS})
 # Segments of these names get a trailing underscore; `delete` is verb and segment in one and needs none.
 _METHODS = frozenset({"get", "post", "put", "patch", "stream"})
 # Beyond this many names, a node stops keeping its children: somebody is asking for values, not for names.
@@ -137,12 +140,17 @@ class Node:
         set_once(self, "_routes", {})
 
     def __getattr__(self, name: str) -> Node:
-        if name.startswith("_") and (not name.endswith("_") or name.startswith(("__", *_PROBES)) or len(name) < 3):
+        private = name.startswith("_") and (not name.endswith("_") or name.startswith(("__", *_PROBES)) or len(name) < 3)
+        if private or name in _NO_NAMES:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         child = Node(self._caller, _follow(self._positions, name))
         if len(self.__dict__) < _CACHED_CHILDREN:
             self.__dict__[name] = child
         return child
+
+    # `__getitem__` alone would make a node something to iterate over.
+    __iter__ = None
+    __contains__ = None
 
     def __getitem__(self, segment: str, /) -> Node:
         """One literal segment, percent-encoded once; `{name}` is a placeholder."""
@@ -245,6 +253,9 @@ class Node:
         given: dict[str, Any] = dict(values)
         if config is not None:
             params, headers = _merge_config(config, given, params, headers)
+        for name, mapping in (("params", params), ("headers", headers)):
+            if mapping is not None and not isinstance(mapping, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+                raise RequestError(f"{name}: expected a mapping, got {type(mapping).__name__}", hint=f'{name}={{"name": "value"}}')
         path_values = {name: _value(route, name, given) for name in route.names}
         _refuse_unknown(route, given)
         path = _filled(route, path_values)
@@ -353,6 +364,8 @@ def whole(caller: Caller, path: str) -> Node:
 
     Raises `RequestError` for a path that has a query, a fragment or a dot segment.
     """
+    if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        raise RequestError(f"a path is text, got {type(path).__name__}")
     text = path.removeprefix("/")
     if not text or "?" in text or "#" in text or "\\" in text or "://" in text:
         raise RequestError(f"not a path: {path!r}", hint='expected "v3/…" without host, query and fragment; a query goes into params=')
@@ -379,6 +392,8 @@ def _follow(positions: tuple[_Position, ...], name: str) -> list[_Position]:
 
 
 def _follow_literal(positions: tuple[_Position, ...], segment: str) -> list[_Position]:
+    if not isinstance(segment, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        raise RequestError(f"a path segment is text, got {type(segment).__name__}", hint=f'["{segment}"]')
     known = [
         _Position((*position.segments, segment), position.tree.children[segment])
         for position in positions
@@ -482,6 +497,8 @@ def _value(route: _Route, name: str, given: dict[str, Any]) -> str:
     value = given.pop(keyword_name)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise RequestError(f"{name}: expected text or an integer as path value, got {type(value).__name__}")
+    if isinstance(value, int) and not -_BIGGEST <= value < _BIGGEST:
+        raise RequestError(f"{name}: the integer is beyond 64 bits")
     text = str(value)
     if not text or text in _DOT_SEGMENTS:
         raise RequestError(f"{name}: {text!r} cannot be a path segment")

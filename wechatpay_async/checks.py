@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from wechatpay_async import catalog
 from wechatpay_async.catalog.validation import Problem, compile_validator
 from wechatpay_async.chain import Call
+from wechatpay_async.errors import RequestError
 from wechatpay_async.spelling import nearest
 
-__all__ = ["did_you_mean", "problems"]
+__all__ = ["check_header", "did_you_mean", "problems"]
 
 # The caller's own number. `mchid` is that only where the catalogue titles it so: in other operations it can be another merchant's.
 _OWN_NUMBERS = ("sp_mchid", "combine_mchid", "mchid")
 _DIRECT_MERCHANT = "直连商户号"
+# Headers that follow from the settings and the body.
+_OWN_HEADERS = frozenset({"authorization", "host", "content-length", "content-encoding", "transfer-encoding", "accept-encoding"})
+# RFC 9110, without the line ends that some readers of a header take for its end.
+_HEADER_NAME = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
 def problems(call: Call, mchid: str) -> Iterator[Problem]:
     """Everything that is wrong with a call, by the catalogue."""
+    try:
+        yield from _by_the_catalogue(call, mchid)
+    except RecursionError:
+        yield Problem("$", "is nested too deeply, or holds itself", always=True, page=None)
+
+
+def _by_the_catalogue(call: Call, mchid: str) -> Iterator[Problem]:
     operation = call.operation
     if operation is None:
         return
@@ -40,8 +54,18 @@ def _foreign_numbers(operation: catalog.Operation, root: str, values: Mapping[st
     for name in _OWN_NUMBERS:
         own = name != "mchid" or titles.get(name, {}).get("title") == _DIRECT_MERCHANT
         given = values.get(name)
-        if own and isinstance(given, str) and given != mchid:
+        if own and isinstance(given, (str, int)) and str(given) != mchid:
             yield Problem(f"{root}.{name}", f"expected this client's own number {mchid}, got another", always=True, page=operation.docs_url)
+
+
+def check_header(name: object, value: object) -> None:
+    """Refuse a header that cannot be sent, or that is not the caller's to set. Raises `RequestError`, which does not show the value."""
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        raise RequestError(f"not a header's name: {name!r}", hint="ASCII letters, digits and hyphens")
+    if name.lower() in _OWN_HEADERS:
+        raise RequestError(f"the header {name} is this client's own", hint="it follows from the settings and the body")
+    if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+        raise RequestError(f"the header {name}: the value cannot be sent", hint="one line of ASCII text")
 
 
 def did_you_mean(call: Call) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import random
-import re
 import time
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
@@ -29,16 +28,16 @@ from wechatpay_async.auth import (
     SigningFacts,
     WechatpayAuth,
     check_host,
-    is_loopback,
     new_nonce,
     read_bounded,
 )
 from wechatpay_async.catalog import Operation
 from wechatpay_async.catalog import operation as documented
 from wechatpay_async.chain import NOT_GIVEN, Call, Node
-from wechatpay_async.checks import did_you_mean, problems
+from wechatpay_async.checks import check_header, did_you_mean, problems
 from wechatpay_async.connections import Connections
 from wechatpay_async.crypto.keys import KeyText, PlatformKey, PlatformKeySource, PrivateKeySource
+from wechatpay_async.crypto.masking import masked
 from wechatpay_async.environment import settings_from
 from wechatpay_async.errors import (
     APIError,
@@ -55,13 +54,21 @@ from wechatpay_async.errors import (
     WechatpayError,
 )
 from wechatpay_async.limits import DOCUMENTED_RATES, RateLimits
-from wechatpay_async.merchant import load_merchant
+from wechatpay_async.merchant import Merchant, load_merchant
 from wechatpay_async.platform_keys import KeySource, StaticKeys
 from wechatpay_async.protocol import sensitive, v3
 from wechatpay_async.protocol.target import encode_query
 from wechatpay_async.response import Response
 from wechatpay_async.retry import Hosts, Retry, decide, is_repeatable
-from wechatpay_async.spelling import nearest
+from wechatpay_async.settings import (
+    DEFAULT_BASE_URL,
+    check_kind,
+    checked_base_url,
+    checked_choice,
+    checked_seconds,
+    checked_timeout,
+    is_loopback,
+)
 from wechatpay_async.transport import DEFAULT_TIMEOUT
 from wechatpay_async.watching import Watcher, Watchers
 
@@ -89,7 +96,6 @@ __all__ = ["Validate", "Wechatpay"]
 
 Validate = Literal["off", "warn", "strict"]
 
-DEFAULT_BASE_URL: Final = "https://api.mch.weixin.qq.com"
 DEFAULT_BACKUP_URLS: Final = ("https://api2.mch.weixin.qq.com",)
 #: Seconds for a whole call.
 DEFAULT_DEADLINE: Final = 60.0
@@ -191,6 +197,10 @@ class Wechatpay:
         dangerously_skip_verification: bool = False,
         connections: Connections | None = None,
     ) -> None:
+        # Error reporters show the variables of each frame of a traceback: from here on none of them shows a key.
+        private_key, private_key_password, pkcs12_password = masked(private_key), masked(private_key_password), masked(pkcs12_password)
+        apiv3_key, secret, agent_secret = masked(apiv3_key), masked(secret), masked(agent_secret)
+        certs = {name: masked(key) for name, key in certs.items()} if isinstance(certs, Mapping) else certs
         self._merchant = load_merchant(
             mchid=mchid,
             serial=serial,
@@ -202,20 +212,26 @@ class Wechatpay:
             merchant_cert=merchant_cert,
             brand_id=brand_id,
         )
-        self._base_url = _checked_base_url(base_url)
+        self._base_url = checked_base_url(base_url)
+        if isinstance(backup_urls, str):
+            raise ConfigError("backup_urls", "expected a list of URLs, got one", hint=f"backup_urls=[{backup_urls!r}]")
         backups = backup_urls if backup_urls is not None else DEFAULT_BACKUP_URLS if base_url == DEFAULT_BASE_URL else ()
-        hosts = Hosts([self._base_url, *(_checked_base_url(url, "backup_urls") for url in backups)])
-        self._deadline = deadline
-        self._retry = retry
+        hosts = Hosts([self._base_url, *(checked_base_url(url, "backup_urls") for url in backups)])
+        self._deadline = checked_seconds("deadline", deadline)
+        self._retry = _checked_retry(retry)
+        if agent_secret is not None:
+            check_kind("agent_secret", agent_secret, str, "text")
         self._agent_secret = agent_secret
         self._limits = _rate_limits(rate_limits)
         self._watchers = Watchers(watchers)
+        if not callable(clock):
+            raise ConfigError("clock", f"expected a function that gives seconds, got {type(clock).__name__}", hint="clock=time.time")
         self._clock = clock
-        self._validate = _checked_choice("validate", validate, ("off", "warn", "strict"))
-        timeout = httpx.Timeout(timeout)
+        self._validate = checked_choice("validate", validate, ("off", "warn", "strict"))
+        timeout = checked_timeout(timeout)
         self._timeouts = timeout.as_dict()
         self._keys = self._key_source(platform_keys, key_store)
-        if dangerously_skip_verification and not is_loopback(self._base_url.host):
+        if dangerously_skip_verification and not all(is_loopback(url.host) for url in hosts.urls):
             raise ConfigError(
                 "dangerously_skip_verification",
                 "refused for a host other than this machine",
@@ -223,6 +239,10 @@ class Wechatpay:
             )
         if transport is not None and http_client is not None:
             raise ConfigError("transport", "given together with http_client", hint="give the transport to your own client")
+        if http_client is not None:
+            check_kind("http_client", http_client, httpx.AsyncClient, "an httpx.AsyncClient")
+        if transport is not None:
+            check_kind("transport", transport, (str, httpx.AsyncBaseTransport), 'an httpx.AsyncBaseTransport or "fast"')
         self._is_guest = connections is not None
         self._connections = connections or Connections(hosts, timeout, transport=transport, http_client=http_client)
         self._hosts = hosts if self._connections.hosts.urls != hosts.urls else self._connections.hosts
@@ -276,7 +296,11 @@ class Wechatpay:
 
         Keyword arguments win over the environment (`os.environ`, or the mapping given). Raises `ConfigError`.
         """
-        return cls(**{**settings_from(os.environ if environ is None else environ), **settings})
+        try:
+            return cls(**{**settings_from(os.environ if environ is None else environ), **settings})
+        except ConfigError as error:
+            environ, settings = None, {}  # error reporters show the variables of this frame too
+            raise error.with_traceback(None) from error.__cause__
 
     async def __aenter__(self) -> Self:
         return self
@@ -317,14 +341,16 @@ class Wechatpay:
         sibling._is_guest = True
         sibling._shared = {**self._shared, **changes}
         if "timeout" in changes:
-            sibling._timeouts = httpx.Timeout(timeout).as_dict()
-        sibling._deadline = changes.get("deadline", self._deadline)
-        sibling._retry = changes.get("retry", self._retry)
-        sibling._validate = _checked_choice("validate", changes.get("validate", self._validate), ("off", "warn", "strict"))
+            sibling._timeouts = checked_timeout(timeout).as_dict()
+        sibling._deadline = checked_seconds("deadline", changes.get("deadline", self._deadline))
+        sibling._retry = _checked_retry(changes.get("retry", self._retry))
+        sibling._validate = checked_choice("validate", changes.get("validate", self._validate), ("off", "warn", "strict"))
         return sibling
 
     def __repr__(self) -> str:
-        return f"<Wechatpay mchid={self._merchant.mchid} base_url={self._base_url}>"
+        # A report of a wrong setting shows a client that is not made yet.
+        merchant: Merchant | None = getattr(self, "_merchant", None)
+        return f"<Wechatpay mchid={merchant and merchant.mchid} base_url={getattr(self, '_base_url', None)}>"
 
     @property
     def v3(self) -> V3:
@@ -647,8 +673,7 @@ class Wechatpay:
         """The headers by their lower-case names."""
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
         for name, value in call.headers.items():
-            if name.lower() in _OWN_HEADERS:
-                raise RequestError(f"the header {name} is this client's own", hint="it follows from the settings and the body")
+            check_header(name, value)
             headers[name.lower()] = value
         return headers
 
@@ -662,7 +687,10 @@ class Wechatpay:
     def _url(self, call: Call, query: str) -> httpx.URL:
         # A path without values in it is one of a few hundred, and parsing a URL costs as much as verifying a signature.
         if query or call.path != call.template:
-            return self._base_for(call).copy_with(raw_path=(f"{call.path}?{query}" if query else call.path).encode("ascii"))
+            try:
+                return self._base_for(call).copy_with(raw_path=(f"{call.path}?{query}" if query else call.path).encode("ascii"))
+            except httpx.InvalidURL as error:
+                raise RequestError(f"{call.name}: no URL can be made of these values: {error}") from None
         base = self._base_for(call)
         url = self._urls.get((base.netloc, call.path))
         if url is None:
@@ -675,7 +703,7 @@ class Wechatpay:
         self, call: Call, url: httpx.URL, headers: Mapping[str, str], body: bytes | httpx.AsyncByteStream | None, facts: SigningFacts | None
     ) -> httpx.Request:
         check_host(url, self._allowed_hosts)
-        timeouts = self._timeouts if call.timeout is NOT_GIVEN else httpx.Timeout(call.timeout).as_dict()
+        timeouts = self._timeouts if call.timeout is NOT_GIVEN else _timeouts_of(call)
         extensions = {"timeout": timeouts, FACTS: facts}
         if isinstance(body, httpx.AsyncByteStream):
             return _streaming(call.method, url, headers, body, extensions)
@@ -794,38 +822,26 @@ class Wechatpay:
 
 # What a client makes of itself when first asked, and what a sibling must make anew.
 _BOUND_TO_ONE_CLIENT: Final = ("_root_v3", "_root_v2", "bills", "flows")
-_OWN_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "accept-encoding"})
-
-
-def _checked_base_url(base_url: str, parameter: str = "base_url") -> httpx.URL:
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise ConfigError(parameter, f"not a URL: {error}") from None
-    if url.scheme not in ("https", "http") or not re.fullmatch(r"[0-9A-Za-z.:-]+", url.host):
-        raise ConfigError(parameter, "expected https://host", hint=DEFAULT_BASE_URL)
-    if url.scheme == "http" and not is_loopback(url.host):
-        raise ConfigError(parameter, "plain http is for this machine alone", hint="use https://")
-    if url.userinfo or url.query or url.fragment or url.path not in ("", "/"):
-        raise ConfigError(parameter, "has more than a host and a port", hint="the path is part of the signature and comes from the chain")
-    return url
 
 
 def _rate_limits(rates: Mapping[str, float] | Literal["documented"] | None) -> RateLimits | None:
     if rates is None:
         return None
     if isinstance(rates, str):
-        _checked_choice("rate_limits", rates, ("documented",))
+        checked_choice("rate_limits", rates, ("documented",))
     return RateLimits(DOCUMENTED_RATES if isinstance(rates, str) else rates)
 
 
-def _checked_choice(parameter: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        near = nearest(value, choices)
-        raise ConfigError(
-            parameter, f"unknown value {value!r}", hint=f"did you mean {near[0]!r}?" if near else f"one of {', '.join(choices)}"
-        )
-    return value
+def _checked_retry(retry: Retry) -> Retry:
+    check_kind("retry", retry, Retry, "a Retry", hint="Retry(attempts=1) tries once")
+    return retry
+
+
+def _timeouts_of(call: Call) -> dict[str, float | None]:
+    try:
+        return checked_timeout(call.timeout).as_dict()
+    except ConfigError as error:
+        raise RequestError(str(error)) from None
 
 
 def _mapping_or_list(data: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,7 +22,9 @@ from wechatpay_async.crypto.keys import (
     normalise_serial,
     same_key,
 )
+from wechatpay_async.crypto.masking import masked
 from wechatpay_async.errors import ConfigError
+from wechatpay_async.settings import check_kind
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Merchant", "load_merchant"]
 
 SECRET_BYTES = 32
+_LOOKS_LIKE_A_SERIAL = re.compile(rf"\s*{PUBLIC_KEY_ID_PREFIX}\w*\s*|[0-9A-Fa-f:\s]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +63,47 @@ def load_merchant(
 ) -> Merchant:
     """Check everything that can be checked without a network. Raises `ConfigError` that names the parameter and the cure."""
     number = _mchid(mchid)
-    key = load_private_key(private_key, password=private_key_password)
-    certificate = None if merchant_cert is None else load_certificate(merchant_cert, parameter="merchant_cert")
-    own_serial = _own_serial(serial, certificate, key)
+    try:
+        key = load_private_key(private_key, password=private_key_password)
+        certificate = None if merchant_cert is None else load_certificate(merchant_cert, parameter="merchant_cert")
+        own_serial = _own_serial(serial, certificate, key)
+        platform_keys = _platform_keys(certs or {}, own_serial, key)
+    except ConfigError as error:
+        # The readers hold the key as plain text, and error reporters show the variables of each frame of a traceback.
+        raise error.with_traceback(None) from None
     return Merchant(
         number,
         own_serial,
         key,
-        _platform_keys(certs or {}, own_serial, key),
-        None if apiv3_key is None else _thirty_two_bytes("apiv3_key", apiv3_key),
-        None if secret is None else _thirty_two_bytes("secret", secret).decode("ascii"),
+        platform_keys,
+        None if apiv3_key is None else _thirty_two_bytes("apiv3_key", masked(apiv3_key)),
+        None if secret is None else masked(_thirty_two_bytes("secret", masked(secret)).decode("ascii")),
         certificate,
-        brand_id,
+        _brand_id(brand_id),
     )
 
 
 def _mchid(mchid: str) -> str:
-    if not isinstance(mchid, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
-        raise ConfigError(
-            "mchid", f"expected text, got {type(mchid).__name__}", hint=f'mchid="{mchid}"' if isinstance(mchid, int) else None
-        )
+    check_kind("mchid", mchid, str, "text", hint="the number in quotes")
     if not (mchid.isascii() and mchid.isdigit() and 8 <= len(mchid) <= 32):
         hint = "this looks like an appid; the merchant number has 8 to 10 digits" if mchid.startswith("wx") else "8 to 10 digits"
         raise ConfigError("mchid", "not a merchant number", hint=hint)
     return mchid
 
 
+def _brand_id(brand_id: str | None) -> str | None:
+    if brand_id is None:
+        return None
+    check_kind("brand_id", brand_id, str, "text", hint="the brand's id in quotes")
+    if not re.fullmatch(r"[0-9A-Za-z_-]{1,64}", brand_id):
+        raise ConfigError("brand_id", "not a brand's id", hint="letters and digits: it goes into the Authorization header")
+    return brand_id
+
+
 def _own_serial(serial: str | None, certificate: x509.Certificate | None, key: RSAPrivateKey) -> str:
     """The merchant certificate's serial, from the certificate where that is given."""
+    if serial is not None:
+        check_kind("serial", serial, str, "text", hint="40 hexadecimal digits in quotes")
     if certificate is None:
         if serial is None:
             raise ConfigError(
@@ -104,19 +121,23 @@ def _own_serial(serial: str | None, certificate: x509.Certificate | None, key: R
 
 
 def _platform_keys(certs: Mapping[str, PlatformKeySource], own_serial: str, key: RSAPrivateKey) -> tuple[PlatformKey, ...]:
+    check_kind("certs", certs, Mapping, "a mapping of serials to keys", hint='certs={"PUB_KEY_ID_…": "pub_key.pem"}')
     loaded: list[PlatformKey] = []
     for name, source in certs.items():
-        serial = name.strip() if name.strip().startswith(PUBLIC_KEY_ID_PREFIX) else normalise_serial(name, parameter=f"certs[{name!r}]")
+        check_kind("certs", name, str, "serials as text", hint='"PUB_KEY_ID_…", or 40 hexadecimal digits')
+        # What is no serial may be a key that stands in the wrong place: it is not shown.
+        parameter = f"certs[{name!r}]" if len(name) < 24 or _LOOKS_LIKE_A_SERIAL.fullmatch(name) else "certs"
+        serial = name.strip() if name.strip().startswith(PUBLIC_KEY_ID_PREFIX) else normalise_serial(name, parameter=parameter)
         if serial == own_serial:
             raise ConfigError(
-                f"certs[{name!r}]",
+                parameter,
                 "this is the merchant certificate's own serial",
                 hint="certs holds WeChat Pay's keys: PUB_KEY_ID_… from API security, or platform certificates",
             )
-        platform_key = load_platform_key(serial, source, parameter=f"certs[{name!r}]")
+        platform_key = load_platform_key(serial, source, parameter=parameter)
         if same_key(key, platform_key.public_key):
             raise ConfigError(
-                f"certs[{name!r}]",
+                parameter,
                 "this is the merchant's own key",
                 hint="not apiclient_cert.pem but WeChat Pay's public key (pub_key.pem) or a platform certificate",
             )
@@ -125,6 +146,7 @@ def _platform_keys(certs: Mapping[str, PlatformKeySource], own_serial: str, key:
 
 
 def _thirty_two_bytes(parameter: str, value: str | bytes) -> bytes:
+    check_kind(parameter, value, (str, bytes), "text or bytes")
     raw = value.encode() if isinstance(value, str) else value
     name, place = ("APIv3 key", "API security, APIv3 key") if parameter == "apiv3_key" else ("APIv2 key", "API security, APIv2 key")
     if len(raw) != SECRET_BYTES:

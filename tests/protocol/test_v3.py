@@ -161,7 +161,7 @@ def test_what_must_not_be_sent(value: Any, message: str) -> None:
 
 JSON = st.recursive(
     st.booleans()
-    | st.integers()
+    | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"])),
     lambda inner: (

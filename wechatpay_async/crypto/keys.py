@@ -39,6 +39,7 @@ _ONE_LINE_LABELS = {
 }
 _Key = TypeVar("_Key", RSAPrivateKey, RSAPublicKey)
 _HEX_SERIAL = re.compile(r"[0-9A-F]{1,40}")
+_MAY_BE_A_SECRET = re.compile(r"[0-9A-Za-z+/=\s]{24,}|.*\n.*", re.DOTALL)
 _DECIMAL_SERIAL = re.compile(r"[0-9]{41,49}")
 
 
@@ -198,7 +199,7 @@ def _read(source: KeyText, parameter: str) -> bytes:
         return _read_file(Path(source), parameter)
     text = source.strip()
     if text.startswith("-----BEGIN"):
-        return text.encode()
+        return text.replace("\\n", "\n").encode()  # an environment file holds the lines of a PEM text as one
     scheme, separator, rest = text.partition("://")
     if separator and scheme in _ONE_LINE_LABELS:
         return _pem(_ONE_LINE_LABELS[scheme], rest, parameter)
@@ -208,8 +209,8 @@ def _read(source: KeyText, parameter: str) -> bytes:
 
 
 def _read_file(path: Path, parameter: str) -> bytes:
-    # Text that is neither PEM nor a path may be the key itself without its header: it must not appear in the error.
-    shown = path if len(str(path)) < 256 and "\n" not in str(path) else "the given text"
+    # Text that is neither PEM nor a path may be the key itself without its header, or another secret: it must not appear in the error.
+    shown = "the given text" if _MAY_BE_A_SECRET.fullmatch(str(path)) or len(str(path)) > 255 else path
     try:
         return path.read_bytes().strip()
     except (OSError, ValueError) as error:

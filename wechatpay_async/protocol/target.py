@@ -10,6 +10,8 @@ from wechatpay_async.errors import InvalidData
 
 __all__ = ["encode_query"]
 
+_BIGGEST = 1 << 63
+
 
 def encode_query(params: Mapping[str, Any]) -> str:
     """`name=value&…` with everything but the unreserved characters percent-encoded; a list repeats its name.
@@ -21,7 +23,7 @@ def encode_query(params: Mapping[str, Any]) -> str:
         if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
             raise InvalidData("params", f"has a name of type {type(name).__name__}", hint="names are text")
         values = cast("Sequence[Any]", value) if isinstance(value, (list, tuple)) else (value,)
-        encoded = quote(name, safe="")
+        encoded = _encode(name, "params")
         pairs += (f"{encoded}={_encode(item, f'params.{name}')}" for item in values)
     return "&".join(pairs)
 
@@ -35,7 +37,9 @@ def _encode(value: object, path: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value)
+        if not -_BIGGEST <= value < _BIGGEST:
+            raise InvalidData(path, "is an integer beyond 64 bits")
+        return str(int(value))
     if isinstance(value, float) and value - value == 0.0:
         return quote(repr(value), safe="")
     if value is None:

@@ -41,6 +41,7 @@ REQUEST_ID_HEADER: Final = "Request-ID"
 
 _SIGNATURE_HEADERS = tuple(name.lower() for name in (TIMESTAMP_HEADER, NONCE_HEADER, SIGNATURE_HEADER, SERIAL_HEADER))
 _KEPT_BODY = 4096
+_BIGGEST = 1 << 63
 _TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _DECODER = json.JSONDecoder()
 _WHITE_SPACE = " \t\r\n"
@@ -159,10 +160,13 @@ def encode_json(value: Any) -> bytes:
     """The final bytes of a JSON body: UTF-8, compact, nothing changed in silence.
 
     Raises `InvalidData` that names the field, for what JSON or the server cannot take: `None`, NaN, bytes, keys that are not text,
-    characters beyond the Basic Multilingual Plane (emoji).
+    characters beyond the Basic Multilingual Plane (emoji), integers beyond 64 bits, a value within itself.
     """
-    _refuse(value, "$")
-    return _TO_JSON(value).encode("utf-8")
+    try:
+        _refuse(value, "$")
+        return _TO_JSON(value).encode("utf-8")
+    except RecursionError:
+        raise InvalidData("$", "is nested too deeply, or holds itself") from None
 
 
 def api_error(status: int, headers: Mapping[str, str], body: bytes, *, signed_message: bytes | None = None) -> APIError:
@@ -172,8 +176,8 @@ def api_error(status: int, headers: Mapping[str, str], body: bytes, *, signed_me
     """
     by_name = {name.lower(): value for name, value in headers.items()}
     envelope = error_envelope(body)
-    code = str(envelope.get("code", ""))
-    message = str(envelope.get("message", "")) or _describe_body(status, by_name, body)
+    code = str(envelope.get("code") or "")
+    message = str(envelope.get("message") or "") or _describe_body(status, by_name, body)
     detail = envelope.get("detail")
     error_class = _CLASS_BY_CODE.get(code) or _CLASS_BY_STATUS.get(status) or (ServerError if status >= 500 else APIError)
     hint = _HINTS.get(code)
@@ -241,12 +245,11 @@ def decrypt_resource(resource: Mapping[str, Any], apiv3_key: bytes | AESGCM) -> 
 def _refuse(value: object, path: str) -> None:
     """Raise for the first value that must not be sent."""
     if isinstance(value, str):
-        if not value.isascii() and (worst := max(value)) > "\uffff":
-            raise InvalidData(path, f"has a character beyond the BMP (U+{ord(worst):X})", hint="WeChat Pay refuses emoji: leave them out")
-        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-            raise InvalidData(path, "has half a surrogate pair", hint="the text was decoded wrongly")
+        if not value.isascii():
+            _refuse_text(value, path)
     elif isinstance(value, int):  # bool is one
-        return
+        if not -_BIGGEST <= value < _BIGGEST:
+            raise InvalidData(path, "is an integer beyond 64 bits")
     elif isinstance(value, float):
         if value - value != 0.0:
             raise InvalidData(path, f"is {value}, which JSON does not know")
@@ -254,6 +257,8 @@ def _refuse(value: object, path: str) -> None:
         for key, item in cast("dict[object, object]", value).items():
             if not isinstance(key, str):
                 raise InvalidData(path, f"has a key of type {type(key).__name__}", hint="keys are text")
+            if not key.isascii():
+                _refuse_text(key, path)
             _refuse(item, f"{path}.{key}")
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(cast("Sequence[object]", value)):
@@ -262,6 +267,13 @@ def _refuse(value: object, path: str) -> None:
         raise InvalidData(path, "is None", hint="WeChat Pay refuses null: leave the field out")
     else:
         raise InvalidData(path, f"is a {type(value).__name__}, which JSON does not know", hint=_CURES.get(type(value).__name__))
+
+
+def _refuse_text(text: str, path: str) -> None:
+    if (worst := max(text)) > "\uffff":
+        raise InvalidData(path, f"has a character beyond the BMP (U+{ord(worst):X})", hint="WeChat Pay refuses emoji: leave them out")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidData(path, "has half a surrogate pair", hint="the text was decoded wrongly")
 
 
 _CURES: Mapping[str, str] = {
