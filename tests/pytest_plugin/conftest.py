@@ -1,0 +1,3 @@
+"""pytest, to be run within a test."""
+
+pytest_plugins = ["pytester"]
