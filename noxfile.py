@@ -71,6 +71,14 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def shop(session: nox.Session) -> None:
+    """The example shop and a sandbox for it, until interrupted; `nox -s shop -- --port 8080`."""
+    install(session, "shop")
+    session.chdir("docs/examples")
+    session.run("python", "-m", "shop", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """The documentation site, strict, into site/. `nox -s docs -- --serve` serves it."""
     install(session, "docs")
@@ -93,9 +101,9 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def pages(session: nox.Session) -> None:
-    """The sandbox's pages in a real Chromium, which must be installed: a payment, a refusal, a diff, and axe on all of them."""
+    """The sandbox's pages and the example shop in a real Chromium, which must be installed: payments, a refusal, a diff, axe on all pages."""
     install(session, "test")
-    session.run("pytest", "-m", "browser", "tests/sandbox_pages", *session.posargs)
+    session.run("pytest", "-m", "browser", *session.posargs)
 
 
 @nox.session
@@ -110,7 +118,7 @@ def build(session: nox.Session) -> None:
     """Sdist and wheel into dist/, twice and byte for byte the same, checked, with an SBOM; then the demo from the wheel alone."""
     session.install(*nox.project.dependency_groups(PROJECT, "build"))
     dist = HERE / "dist"
-    again = Path(session.create_tmp()) / "again"
+    again = (Path(session.create_tmp()) / "again").resolve()
     environment = {"SOURCE_DATE_EPOCH": _last_commit_time(session)}
     for folder in (dist, again):
         shutil.rmtree(folder, ignore_errors=True)
@@ -124,20 +132,29 @@ def build(session: nox.Session) -> None:
     _run_from_the_wheel(session, wheel)
 
 
+def _quick_start(language: str) -> str:
+    """The program of the quick start, as its page prints it."""
+    page = (HERE / "docs" / language / "quickstart.md").read_text(encoding="utf-8")
+    return page.split("```python\n")[1].split("```")[0]
+
+
 def _last_commit_time(session: nox.Session) -> str:
     time = session.run("git", "log", "-1", "--format=%ct", external=True, silent=True)
     return str(time).strip()
 
 
 def _run_from_the_wheel(session: nox.Session, wheel: Path) -> None:
-    """Install the wheel where nothing else is, run the demo there, and list what came with it."""
-    empty = Path(session.create_tmp()) / "empty"
+    """Install the wheel where nothing else is, run the demo and the quick start there, and list what came with it."""
+    empty = (Path(session.create_tmp()) / "empty").resolve()
     shutil.rmtree(empty, ignore_errors=True)
     empty.mkdir()
     session.run("virtualenv", "--quiet", str(empty / "env"))
     python = str(empty / "env" / ("Scripts" if os.name == "nt" else "bin") / "python")
     session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cli,sandbox]", external=True)
     with session.chdir(empty):
-        session.run(python, "-m", "wechatpay_async.cli.demo", external=True, env={"PYTHONPATH": ""})
+        session.run(str(Path(python).with_name("wechatpay")), "demo", external=True, env={"PYTHONPATH": ""})
+        for language in ("en", "zh"):
+            (empty / "shop.py").write_text(_quick_start(language), encoding="utf-8")
+            session.run(python, "shop.py", external=True, env={"PYTHONPATH": ""})
     sbom = HERE / "dist" / "sbom.cdx.json"
     session.run("cyclonedx-py", "environment", python, "--output-reproducible", "--output-file", str(sbom))
