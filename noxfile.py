@@ -107,6 +107,13 @@ def pages(session: nox.Session) -> None:
 
 
 @nox.session
+def foreign(session: nox.Session) -> None:
+    """Clients by others against the sandbox: `wechatpayv3` of PyPI, and on Node.js `wechatpay-axios-plugin` of npm."""
+    install(session, "test")
+    session.run("pytest", "-m", "foreign or not foreign", "tests/foreign", *session.posargs)
+
+
+@nox.session
 def generate(session: nox.Session) -> None:
     """Write wechatpay_async/catalog/data/ and wechatpay_async/api/ anew from the facts."""
     install(session, "generate")

@@ -143,7 +143,7 @@ def scene(make_key: Callable[[], Any], shop: Shop) -> Generator[Scene]:
         yield Scene(sandbox, url, shop, Handmade(sandbox.settings()))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert chromium, "these tests need Chromium: apt-get install chromium"
