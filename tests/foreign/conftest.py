@@ -1,0 +1,7 @@
+"""A sandbox on a port that tells merchants by itself what happened, by the machine's own clock: foreign clients know no other."""
+
+from __future__ import annotations
+
+from tests.sandbox.conftest import make_key
+
+__all__ = ["make_key"]
