@@ -101,7 +101,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def pages(session: nox.Session) -> None:
-    """The sandbox's pages and the example shop in a real Chromium, which must be installed: payments, a refusal, a diff, axe on all pages."""
+    """The pages of the sandbox and of the example shop in a real Chromium, which must be installed."""
     install(session, "test")
     session.run("pytest", "-m", "browser", *session.posargs)
 
