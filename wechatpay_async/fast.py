@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import aiohttp
-import anyio
+import anyio.lowlevel
 import httpx
 from yarl import URL
 
@@ -51,6 +51,8 @@ class FastTransport(httpx.AsyncBaseTransport):
         """Send a request. Raises `ConfigError` outside asyncio, and httpx's transport errors."""
         session = self._session or self._opened()
         await self._places.enter(request)
+        for _ in range(2):  # two turns of the loop, so that aiohttp hears of kept connections that the server has closed meanwhile
+            await anyio.lowlevel.checkpoint()
         try:
             response = await self._sent(session, request)
         except BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 
@@ -40,6 +40,11 @@ def paired(name: str, ours: Callable[[], float], theirs: Callable[[], float], *,
     for number in range(rounds):
         for measure, results in [(ours, mine), (theirs, others)][:: 1 if number % 2 else -1]:
             results.append(measure())
+    return compare(name, mine, others, unit=unit, goal=goal)
+
+
+def compare(name: str, mine: Sequence[float], others: Sequence[float], *, unit: str, goal: str) -> Figure:
+    """Compare what was measured in the same rounds."""
     ratios = [a / b for a, b in zip(mine, others, strict=True)]
     return Figure(
         name=name,
