@@ -11,7 +11,7 @@ import pytest
 from tests.sandbox.conftest import MakeSandbox
 from tests.support.handmade import OAEP, Handmade, verifies
 from wechatpay_async import catalog
-from wechatpay_async.catalog import Operation, Schema
+from wechatpay_async.catalog import Operation, Parameter, Schema
 from wechatpay_async.sandbox import Sandbox
 from wechatpay_async.sandbox.flows import ROUTES
 from wechatpay_async.sandbox.wire import as_array, as_object
@@ -28,7 +28,7 @@ PATTERNS = {
 }
 
 
-def example(schema: Schema, name: str = "") -> Any:
+def example(schema: Schema | Parameter, name: str = "") -> Any:
     """A value that the catalogue's own examples make up."""
     if schema.get("sensitive"):
         return "sealed by the test"
@@ -52,12 +52,13 @@ def example(schema: Schema, name: str = "") -> Any:
     return {
         "date-time": "2025-11-25T12:00:00+08:00",
         "date": "2025-11-25",
+        "numeric": "1",
         "json": "{}",
         "yyyyMMddHHmmss": "20251125120000",
     }.get(schema.get("format", ""), "x" * max(1, schema.get("minLength", 1)))
 
 
-def sealed(client: Handmade, schema: Schema, value: Any) -> Any:
+def sealed(client: Handmade, schema: Schema | Parameter, value: Any) -> Any:
     """The value with its sensitive fields encrypted for the platform."""
     import base64
 
@@ -79,10 +80,10 @@ def sealed(client: Handmade, schema: Schema, value: Any) -> Any:
 def target_of(client: Handmade, operation: Operation) -> str:
     path = operation.path
     for parameter in operation.path_params:
-        path = path.replace(f"{{{parameter['name']}}}", quote(str(example(parameter) or "1"), safe=""))  # type: ignore[arg-type]
+        path = path.replace(f"{{{parameter['name']}}}", quote(str(example(parameter) or "1"), safe=""))
     pairs: list[str] = []
     for parameter in operation.query_params:
-        value = sealed(client, parameter, example(parameter))  # type: ignore[arg-type]
+        value = sealed(client, parameter, example(parameter))
         text = (
             ",".join(map(str, as_array(value) or []))
             if isinstance(value, list)

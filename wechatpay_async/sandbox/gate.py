@@ -172,7 +172,7 @@ def _no_constant(name: str) -> NoReturn:
 def _refuse_null_and_emoji(value: Any, where: str) -> None:
     if value is None:
         raise Refusal(400, "PARAM_ERROR", f"输入源“{where}”不能为null", {"location": "body", "field": where})
-    if isinstance(value, str) and any(not _in_plane_zero(letter) for letter in value):
+    if isinstance(value, str) and not value.isascii() and any(not _in_plane_zero(letter) for letter in value):
         raise Refusal(400, "PARAM_ERROR", f"输入源“{where}”含有不支持的字符", {"location": "body", "field": where})
     for name, member in (as_object(value) or {}).items():
         _refuse_null_and_emoji(name, where)

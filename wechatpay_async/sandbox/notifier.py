@@ -6,6 +6,7 @@ Schedule and answers: https://pay.weixin.qq.com/doc/v3/merchant/4012791861
 from __future__ import annotations
 
 import random
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -73,7 +74,7 @@ class Notifier:
         self._sandbox = sandbox
         self._chance = random.Random(sandbox.seed)  # noqa: S311 - repeatable mischief, no secrets
         self.mischief: Mischief = Mischief()
-        self.deliveries: list[Delivery] = []
+        self.deliveries: deque[Delivery] = deque(maxlen=1_000)
         #: Where notifications go instead of to their address: an ASGI application.
         self.receiver: ASGIApp | None = None
 

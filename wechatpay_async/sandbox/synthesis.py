@@ -32,23 +32,24 @@ class Memory:
 
     def __init__(self, limit: int = 20_000) -> None:
         self._limit = limit
-        self._records: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {}
+        self._records: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
 
     def remember(self, mchid: str, operation: Operation, record: Mapping[str, Any]) -> None:
         """Keep a record under each of its top-level numbers."""
-        if len(self._records) >= self._limit:
+        while len(self._records) >= self._limit:
             self._records.pop(next(iter(self._records)))
         for name, value in record.items():
             if isinstance(value, str) and value and _names_something(name):
-                self._records.setdefault((mchid, value), []).append((operation.path, dict(record)))
+                self._records.setdefault((mchid, value), {})[operation.path] = dict(record)
 
     def recall(self, mchid: str, operation: Operation, named: Mapping[str, Any]) -> dict[str, Any]:
         """What is known of the things that a request names; the newest record of the nearest path wins."""
         found: dict[str, Any] = {}
         for value in named.values():
-            kept = [item for item in self._records.get((mchid, str(value)), []) if _nearness(item[0], operation.path) >= 2]
-            for _, record in sorted(kept, key=lambda item: _nearness(item[0], operation.path)):
-                found |= record
+            kept = self._records.get((mchid, str(value)), {})
+            for path in sorted(kept, key=lambda path: _nearness(path, operation.path)):
+                if _nearness(path, operation.path) >= 2:
+                    found |= kept[path]
         return found
 
 

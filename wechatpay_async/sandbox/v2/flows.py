@@ -344,7 +344,7 @@ def gethbinfo(ask: AskV2) -> Fields:
 
 def preentrustweb(ask: AskV2) -> Fields:
     """APP纯签约: the user signs with `sandbox.sign_contract`."""
-    contracts, number = ask.book.shelf("contracts"), (ask.owner, ask.text("contract_code"))
+    contracts, number = ask.book.shelf("contracts"), (ask.merchant.mchid, ask.text("contract_code"))
     contracts.setdefault(number, {"terms": dict(ask.fields), "state": 0, "contract_id": ""})
     return {"pre_entrustweb_id": ask.book.numbers.dated("5", ask.book.now, 18)}
 
@@ -381,7 +381,7 @@ def _contract(ask: AskV2) -> dict[str, Any]:
     contract_id, code = ask.text("contract_id"), ask.text("contract_code")
     known: dict[str, Any]
     for (owner, number), known in ask.book.shelf("contracts").items():
-        if owner == ask.owner and known["state"] and (known["contract_id"] == contract_id or (not contract_id and number == code)):
+        if owner == ask.merchant.mchid and known["state"] and (known["contract_id"] == contract_id or (not contract_id and number == code)):
             return known
     raise Declined("CONTRACT_NOT_EXIST", "签约协议不存在")
 
