@@ -12,6 +12,7 @@ import pytest
 from wechatpay_async import Wechatpay, catalog
 from wechatpay_async._codegen.docs.links import check_site
 from wechatpay_async._codegen.docs.reference import write_reference
+from wechatpay_async._codegen.docs.sandbox_scope import write_sandbox_scope
 from wechatpay_async._codegen.docs.tables import fill_tables
 from wechatpay_async._codegen.docs.words import LANGUAGES, Language
 from wechatpay_async.cli.error_codes import ERROR_CODES
@@ -143,3 +144,12 @@ def test_a_clean_site_is_clean(tmp_path: Path) -> None:
 )
 def test_each_fault_of_a_site_is_found(pages: dict[str, str], finding: str, tmp_path: Path) -> None:
     assert check_site(site(tmp_path, pages)).report() == finding
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_sandbox_says_what_has_state(language: Language, tmp_path: Path) -> None:
+    write_sandbox_scope(tmp_path, language)
+
+    page = (tmp_path / "reference" / "sandbox.md").read_text("utf-8")
+    assert "[`POST /v3/pay/transactions/native`](operations/pay/post-pay-transactions-native.md)" in page
+    assert "POST /v3/marketing/busifavor/stocks" not in page

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .links import check_site
 from .reference import write_reference
+from .sandbox_scope import write_sandbox_scope
 from .tables import fill_tables
 from .words import LANGUAGES, Language
 
@@ -52,6 +53,7 @@ def build_language(language: Language) -> None:
     shutil.copyfile(SOURCES / language / "zensical.toml", stage / "zensical.toml")
     fill_tables(stage / "pages", language, SOURCES / "benchmarks.json")
     write_reference(stage / "pages", language)
+    write_sandbox_scope(stage / "pages", language)
     subprocess.run([sys.executable, "-m", "zensical", "build", "--strict"], cwd=stage, check=True)
     (stage / "site" / "404.html").unlink()  # it is written for a site at the root of a host
     shutil.move(stage / "site", SITE / language)
