@@ -163,10 +163,23 @@ async def test_no_end_of_the_answer_in_time(transport: str | None) -> None:
         assert await ends_in(url, transport, httpx.Timeout(5, read=0.02)) is httpx.ReadTimeout
 
 
+class Endless(httpx.AsyncByteStream):
+    """A body without an end."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return bytes(100_000)
+
+
 async def test_a_request_that_nobody_reads(transport: str | None) -> None:
-    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as deaf:
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as deaf, make(transport) as client:
         url = f"http://127.0.0.1:{deaf.extra(SocketAttribute.local_port)}"
-        assert await ends_in(url, transport, httpx.Timeout(5, write=0.05), content=bytes(50_000_000)) is httpx.WriteTimeout
+        timeouts = httpx.Timeout(5, write=0.05).as_dict()
+        request = httpx.Request("POST", url, headers={"Content-Length": "1" + "0" * 12}, stream=Endless(), extensions={"timeout": timeouts})
+        with pytest.raises(httpx.WriteTimeout):
+            await client.send(request)
 
 
 async def test_no_place_in_time(transport: str | None) -> None:

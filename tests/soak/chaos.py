@@ -1,6 +1,6 @@
 """Calls to a server that resets, stalls, half-answers, fails, forges and closes idle connections: what each call may end in.
 
-    python -m tests.soak.chaos 10000
+python -m tests.soak.chaos 10000
 """
 
 from __future__ import annotations
