@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import secrets
 import time
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final, Literal, NamedTuple, NoReturn, cast
 
 import httpx
@@ -33,6 +34,7 @@ ALLOWED_HOSTS: Final = frozenset(
         "api2.mch.weixin.qq.com",
         "api.wechatpay.cn",
         "api2.wechatpay.cn",
+        "pay.wechatpay.cn",  # the invoice files of the catalogue
         "apihk.mch.weixin.qq.com",
         "fraud.mch.weixin.qq.com",
         "payapp.mch.weixin.qq.com",
@@ -41,6 +43,8 @@ ALLOWED_HOSTS: Final = frozenset(
 )
 #: The largest reply that is read into memory, in bytes. Files are streamed and have no limit here.
 REPLY_LIMIT: Final = 16 * 1024 * 1024
+# Pieces of a body that can still come out of a connection that is closed.
+_BUFFERED = 1_000
 #: Where a request carries its `SigningFacts`, and where the middleware leaves the message that it signed.
 FACTS: Final = "wechatpay_facts"
 SIGNED_MESSAGE: Final = "wechatpay_signed_message"
@@ -119,6 +123,7 @@ class WechatpayAuth(httpx.Auth):
         if target.startswith(v3.BRAND_PREFIX):
             scheme, account = v3.BRAND_SCHEME, self._brand_id()
         request.headers["Authorization"] = v3.authorization(scheme, account, nonce, signature, timestamp, self._merchant.serial)
+        request.headers["Accept-Encoding"] = "identity"  # the signature of the reply covers its plain bytes
         request.extensions[SIGNED_MESSAGE] = message
         if v3.SERIAL_HEADER not in request.headers and (serial := self._keys.preferred_serial()):
             request.headers[v3.SERIAL_HEADER] = serial
@@ -161,13 +166,20 @@ def check_host(url: httpx.URL, allowed_hosts: frozenset[str]) -> None:
 
 
 async def read_bounded(response: httpx.Response, limit: int = REPLY_LIMIT) -> None:
-    """Read a reply into memory, but no more than `limit` bytes of it. Raises `MalformedMessage`."""
+    """Read a reply into memory, but no more than `limit` bytes of it, compressed or not. Raises `MalformedMessage`."""
     if response.is_stream_consumed:
         return
-    announced = response.headers.get("Content-Length", "")
-    # A reply that announces its length is held to it by the HTTP layer.
-    if not (announced.isdecimal() and int(announced) <= limit):
-        response.stream = _Bounded(cast("httpx.AsyncByteStream", response.stream), limit)
+    announced, encoding = response.headers.get("Content-Length", ""), response.headers.get("Content-Encoding", "identity").lower()
+    stream = cast("httpx.AsyncByteStream", response.stream)
+    if encoding != "identity":
+        try:
+            raw = b"".join([chunk async for chunk in _Bounded(stream, limit)])
+        finally:
+            await stream.aclose()
+        response.stream = httpx.ByteStream(_inflated(raw, encoding, limit))
+        del response.headers["Content-Encoding"]
+    elif not (announced.isdecimal() and int(announced) <= limit):  # a reply that announces its length is held to it by the HTTP layer
+        response.stream = _Bounded(stream, limit)
     await response.aread()
 
 
@@ -184,11 +196,39 @@ class _Bounded(httpx.AsyncByteStream):
             async for chunk in chunks:
                 self._left -= len(chunk)
                 if self._left < 0:
-                    raise MalformedMessage("the reply is larger than this client reads", hint="files are streamed: node.stream(...)")
+                    await self._break_off(chunks)
+                    raise _too_large()
                 yield chunk
+
+    async def _break_off(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        """Close the connection, so that every generator down to it ends by itself: httpx closes none but the uppermost."""
+        await self._stream.aclose()
+        with suppress(httpx.TransportError, httpx.StreamError, StopAsyncIteration):
+            for _ in range(_BUFFERED):
+                await anext(chunks)
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _inflated(raw: bytes, encoding: str, limit: int) -> bytes:
+    """The bytes behind a `Content-Encoding`, which this client does not ask for. Raises `MalformedMessage`."""
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise MalformedMessage(f"the reply is encoded as {encoding[:20]!r}", hint="this client asks for plain bytes")
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip and zlib alike
+    try:
+        plain = inflater.decompress(raw, limit + 1)
+    except zlib.error:
+        raise MalformedMessage(f"the reply is no {encoding}") from None
+    if len(plain) > limit:
+        raise _too_large()
+    if not inflater.eof:
+        raise MalformedMessage(f"the {encoding} of the reply is cut short")
+    return plain
+
+
+def _too_large() -> MalformedMessage:
+    return MalformedMessage("the reply is larger than this client reads", hint="files are streamed: node.stream(...)")
 
 
 def _facts_of(request: httpx.Request) -> SigningFacts:
