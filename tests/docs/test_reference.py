@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.docs.examples import ROOT
 from wechatpay_async import Wechatpay, catalog
 from wechatpay_async._codegen.docs.links import check_site
+from wechatpay_async._codegen.docs.picture import draw, read_floors
 from wechatpay_async._codegen.docs.reference import write_reference
 from wechatpay_async._codegen.docs.sandbox_scope import write_sandbox_scope
 from wechatpay_async._codegen.docs.tables import fill_tables
@@ -96,7 +98,6 @@ def test_the_errors_page_has_every_code(language: Language, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_errors_page_has_every_class(language: Language) -> None:
-    from tests.docs.examples import ROOT
     from wechatpay_async import errors
 
     text = (ROOT / "docs" / language / "errors.md").read_text(encoding="utf-8")
@@ -153,3 +154,12 @@ def test_the_sandbox_says_what_has_state(language: Language, tmp_path: Path) -> 
     page = (tmp_path / "reference" / "sandbox.md").read_text("utf-8")
     assert "[`POST /v3/pay/transactions/native`](operations/pay/post-pay-transactions-native.md)" in page
     assert "POST /v3/marketing/busifavor/stocks" not in page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_picture_of_the_floors_has_every_module(language: Language) -> None:
+    floors = read_floors(ROOT / "tests" / "test_floors.py")
+
+    picture = draw(floors, language)
+
+    assert [name for floor in floors for name in floor if not name.startswith("_") and f">{name}</text>" not in picture] == []

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from .links import check_site
+from .picture import draw, read_floors
 from .reference import write_reference
 from .sandbox_scope import write_sandbox_scope
 from .tables import fill_tables
@@ -36,7 +37,9 @@ def build_site() -> int:
     shutil.rmtree(SITE, ignore_errors=True)
     SITE.mkdir()
     (SITE / "index.html").write_text(FRONT_PAGE, encoding="utf-8")
+    floors = read_floors(ROOT / "tests" / "test_floors.py")
     for language in LANGUAGES:
+        (SOURCES / language / "floors.svg").write_text(draw(floors, language), encoding="utf-8")
         build_language(language)
     findings = check_site(SITE)
     if not findings.clean:
