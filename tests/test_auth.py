@@ -256,13 +256,19 @@ class Endless(httpx.AsyncByteStream, AsyncIterator[bytes]):
     """A body without an end; counts what was taken of it."""
 
     taken = 0
+    closed = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
+        if self.closed:
+            raise httpx.StreamClosed
         self.taken += 1
         return bytes(1024 * 1024)
+
+    async def aclose(self) -> None:
+        self.closed = True
 
 
 async def test_a_reply_is_read_within_bounds() -> None:

@@ -548,7 +548,7 @@ class Wechatpay:
         response = await self._attempt(call, outgoing)
         try:
             if not response.is_success:
-                await read_bounded(response)
+                await _read(call, response)
                 self._raise_error(call, response)
             yield response
         finally:
@@ -718,9 +718,7 @@ class Wechatpay:
         """The whole answer to a call, read into memory within bounds."""
         response = await self._attempt(call, outgoing)
         try:
-            await read_bounded(response)
-        except httpx.TransportError as error:
-            _raise_transport_error(call, error)
+            await _read(call, response)
         finally:
             await response.aclose()
         return response
@@ -884,6 +882,18 @@ def _tells_nothing(error: WechatpayError) -> bool:
     if isinstance(error, APIError):
         return error.outcome_unknown
     return isinstance(error, (OutcomeUnknown, SignatureError, MalformedMessage, DecryptionError))
+
+
+async def _read(call: Call, response: httpx.Response) -> None:
+    """The whole body, within bounds. A body that cannot be read does not hide that the answer is an error."""
+    try:
+        await read_bounded(response)
+    except httpx.TransportError as error:
+        _raise_transport_error(call, error)
+    except MalformedMessage as error:
+        if response.is_success:
+            raise
+        raise v3.api_error(response.status_code, response.headers, b"") from error
 
 
 def _raise_transport_error(call: Call, error: httpx.TransportError) -> NoReturn:
