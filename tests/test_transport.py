@@ -11,7 +11,7 @@ import httpx
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from tests.support.loopback import ANSWER, Loopback, Received, http, reset, until, well
+from tests.support.loopback import ANSWER, Loopback, Received, http, reset, until
 from tests.support.platform import settings
 from wechatpay_async import ConfigError, Wechatpay
 from wechatpay_async.places import proxy_for
@@ -81,7 +81,7 @@ async def test_an_answer_as_it_arrives(transport: str | None) -> None:
 async def test_a_body_that_is_left_closes_its_connection(transport: str | None) -> None:
     async def long(request: Received, stream: SocketStream) -> bool:
         await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 600000\r\n\r\nabc")
-        return False if await stream.receive() else True
+        return not await stream.receive()
 
     server = Loopback(long)
     async with server.serving() as url, make(transport) as client:
@@ -175,9 +175,10 @@ class Endless(httpx.AsyncByteStream):
 
 async def test_a_request_that_nobody_reads(transport: str | None) -> None:
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as deaf, make(transport) as client:
-        url = f"http://127.0.0.1:{deaf.extra(SocketAttribute.local_port)}"
+        url = f"http://127.0.0.1:{deaf.extra(SocketAttribute.local_port)}"  # noqa: S610 — no Django here
         timeouts = httpx.Timeout(5, write=0.05).as_dict()
-        request = httpx.Request("POST", url, headers={"Content-Length": "1" + "0" * 12}, stream=Endless(), extensions={"timeout": timeouts})
+        headers = {"Host": "127.0.0.1", "Content-Length": "1" + "0" * 12}
+        request = httpx.Request("POST", url, headers=headers, stream=Endless(), extensions={"timeout": timeouts})
         with pytest.raises(httpx.WriteTimeout):
             await client.send(request)
 
@@ -278,10 +279,27 @@ def test_an_unknown_transport() -> None:
 
 
 async def test_closing_twice_or_unused(transport: str | None) -> None:
-    client = make(transport)
-    await client.aclose()
-    async with Loopback(well).serving() as url, make(transport) as other:
-        response = await other.send(other.build_request("GET", url), stream=True)
+    await make(transport).aclose()
+    server = Loopback()
+    async with server.serving() as url, make(transport) as client:
+        response = await client.send(client.build_request("GET", url), stream=True)
         await response.aread()
-        await response.aclose()
-        await response.aclose()
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        await response.stream.aclose()
+        await client.get(url)
+    assert server.connected == 1
+
+
+async def test_without_time_outs(transport: str | None) -> None:
+    server = Loopback()
+    async with server.serving() as url, make(transport, httpx.Timeout(None)) as client:
+        await client.post(url, content=bytes(200_000))
+    assert len(server.requests[0].body) == 200_000
+
+
+async def test_a_proxy_that_is_none_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "gopher://proxy.example")
+    async with make(None) as client:
+        for _ in range(101):
+            with pytest.raises(ValueError, match="Unknown scheme for proxy URL"):
+                await client.get("http://shop.example")

@@ -71,15 +71,13 @@ class Lanes(httpx.AsyncBaseTransport):
         """Send a request when one of the places for connections is free. Raises `httpx.PoolTimeout`."""
         await self._places.enter(request)
         origin = (request.url.scheme, request.url.netloc)
+        lane: _Lane | None = None
         try:
             lane = self._taken(origin) or await self._made(request.url)
-        except BaseException:
-            self._places.leave()
-            raise
-        try:
             response = await lane.transport.handle_async_request(request)
         except BaseException:
-            await self._drop(lane)  # whatever state a failure or a cancellation left it in
+            if lane is not None:
+                await self._drop(lane)  # whatever state a failure or a cancellation left it in
             self._places.leave()
             raise
         response.stream = _LaneStream(cast("httpx.AsyncByteStream", response.stream), lambda whole: self._give_back(origin, lane, whole))
@@ -139,11 +137,10 @@ class _LaneStream(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         give_back, self._give_back = self._give_back, None
+        whole, self._whole = self._whole, False
         try:
             await self._stream.aclose()
-        except BaseException:
-            self._whole = False
-            raise
+            self._whole = whole
         finally:
             if give_back is not None:
                 await give_back(self._whole)

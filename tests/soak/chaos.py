@@ -38,7 +38,7 @@ ODDS = {
 }
 BUSY = http(429, b'{"code":"FREQUENCY_LIMITED","message":"slow down"}')
 ERROR = http(500, b'{"code":"SYSTEM_ERROR","message":"try again"}')
-FORGED = signed(**{"Wechatpay_Signature": "AAAA"})
+FORGED = signed(Wechatpay_Signature="AAAA")
 UNSIGNED = http(200, b'{"code_url":"weixin://evil"}', {"Content-Type": "application/json"})
 DEADLINE = 5.0
 

@@ -51,7 +51,7 @@ ANSWER = signed()
 
 async def reset(stream: SocketStream) -> None:
     """Close the connection the hard way."""
-    stream.extra(SocketAttribute.raw_socket).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    stream.extra(SocketAttribute.raw_socket).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # noqa: S610 — no Django here
     await stream.aclose()
 
 
@@ -69,7 +69,7 @@ class Loopback:
         """Listen; gives the base URL."""
         async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
             tasks.start_soon(listener.serve, self._serve)
-            yield f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+            yield f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"  # noqa: S610 — no Django here
             tasks.cancel_scope.cancel()
 
     async def _serve(self, stream: SocketStream) -> None:
@@ -101,5 +101,5 @@ class Loopback:
 async def until(true: Callable[[], bool]) -> None:
     """Let the others work until something is so."""
     with anyio.fail_after(20):
-        while not true():
+        while not true():  # noqa: ASYNC110 — what is waited for has no event
             await anyio.sleep(0.001)
