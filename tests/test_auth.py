@@ -233,6 +233,16 @@ async def test_hosts_that_are_signed_for(url: str) -> None:
     check_host(httpx.URL(url), frozenset({"api2.mch.weixin.qq.com"}))
 
 
+async def test_nothing_is_called_unverified_but_this_machine() -> None:
+    platform = Platform(lambda request: httpx.Response(200, content=b"{}"))
+    auth = WechatpayAuth(merchant(), StaticKeys(), verification="dangerously off")
+    async with httpx.AsyncClient(transport=platform, auth=auth) as client:
+        assert (await client.get("http://127.0.0.1/v3/new")).json() == {}
+        with pytest.raises(errors.RequestError, match="api.mch.weixin.qq.com: not called while verification is off"):
+            await client.get(URL)
+    assert len(platform.requests) == 1
+
+
 def test_loopback() -> None:
     assert is_loopback("127.1.2.3")
     assert not is_loopback("127.0.0.1.evil.example")

@@ -330,6 +330,37 @@ def test_copy_inspect_and_await_do_nothing() -> None:
         pickle.dumps(node)
 
 
+def test_a_node_is_no_mapping_and_nothing_to_iterate_over() -> None:
+    node = V3.pay.transactions
+    probes: list[Any] = [iter, list, dict, lambda node: {**node}, lambda node: [*node], lambda node: "x" in node]
+    for probe in probes:
+        with pytest.raises(TypeError, match="not iterable|must be a mapping|is not a mapping|not a container"):
+            probe(node)
+    for name in ("keys", "", ".", ".."):
+        with pytest.raises(AttributeError, match="has no attribute"):
+            getattr(node, name)
+
+
+def test_fastapi_makes_json_of_a_node_and_asks_nobody() -> None:
+    """A handler that returns a node by mistake: an encoder looks for a mapping, an iterable, and then at the attributes."""
+    from fastapi.encoders import jsonable_encoder
+
+    assert jsonable_encoder(V3["nothing"]["below"]) == {}
+
+
+@pytest.mark.parametrize("name", [5, None, b"v3"])
+def test_a_name_that_is_no_text(name: Any) -> None:
+    readers: list[Any] = [lambda path: chain.whole(CALLER, path), V3.__getitem__]
+    for node in readers:
+        with pytest.raises(RequestError, match=f"is text, got {type(name).__name__}"):
+            node(name)
+
+
+def test_an_integer_beyond_64_bits_as_a_path_value() -> None:
+    with pytest.raises(RequestError, match="no: the integer is beyond 64 bits"):
+        made(chain.whole(CALLER, "v3/x/{no}").get(no=1 << 63))
+
+
 def test_nodes_are_immutable_hashable_and_kept() -> None:
     node = V3.pay.transactions
     assert V3.pay.transactions is node

@@ -98,6 +98,76 @@ async def test_headers_for_one_call() -> None:
     assert len(platform.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"X": "a\r\nEvil: b"}, "the header X: the value cannot be sent"),
+        ({"X": "a\nb"}, "the header X: the value cannot be sent"),
+        ({"X": "a\0b"}, "the header X: the value cannot be sent"),
+        ({"X": "中"}, "the header X: the value cannot be sent"),
+        ({"X": 5}, "the header X: the value cannot be sent"),
+        ({"X": None}, "the header X: the value cannot be sent"),
+        ({"Wechatpay-Serial": "x\r\ny"}, "the header Wechatpay-Serial: the value cannot be sent"),
+        ({"X\r\nY": "b"}, "not a header's name"),
+        ({"X Y": "b"}, "not a header's name"),
+        ({"": "b"}, "not a header's name"),
+        ({b"X": "b"}, "not a header's name"),
+        ({"Content-Encoding": "gzip"}, "the header Content-Encoding is this client's own"),
+        ({"HOST": "evil.example"}, "the header HOST is this client's own"),
+        ([("X", "y")], "headers: expected a mapping, got list"),
+        ("X: y", "headers: expected a mapping, got str"),
+    ],
+)
+async def test_a_header_that_is_none(headers: Any, message: str) -> None:
+    platform = Platform()
+    async with client(platform) as wxpay:
+        with pytest.raises(errors.RequestError, match=message):
+            await wxpay.chain("v3/new").post({}, headers=headers)
+        with pytest.raises(errors.RequestError, match=message):
+            await wxpay.chain("v3/new").post({}, {"headers": headers})
+    assert platform.requests == []
+
+
+ITSELF: dict[str, Any] = {}
+ITSELF["a"] = ITSELF
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda node: node.post(ITSELF), r"\$: is nested too deeply, or holds itself"),
+        (lambda node: node.post({"a": 1 << 63}), r"\$\.a: is an integer beyond 64 bits"),
+        (lambda node: node.post({"\U0001f600": 1}), r"\$: has a character beyond the BMP"),
+        (lambda node: node.post({"\udc00": 1}), r"\$: has half a surrogate pair"),
+        (lambda node: node.get(params="a=b"), "params: expected a mapping, got str"),
+        (lambda node: node.get(params=[("a", "b")]), "params: expected a mapping, got list"),
+        (lambda node: node.get(params={"a": 10**5000}), r"params\.a: is an integer beyond 64 bits"),
+        (lambda node: node.get(params={"\ud800": "a"}), "params: has half a surrogate pair"),
+        (lambda node: node.get(params={"a": "x" * 70000}), "GET /v3/new: no URL can be made of these values"),
+        (lambda node: node.get(timeout="5"), "timeout: expected seconds"),
+        (lambda node: node.get(timeout=-1), "timeout: -1 seconds"),
+    ],
+)
+async def test_arguments_that_cannot_be_sent(call: Callable[[Any], Any], message: str) -> None:
+    platform = Platform()
+    async with client(platform) as wxpay:
+        with pytest.raises(errors.RequestError, match=message):
+            await call(wxpay.chain("v3/new"))
+    assert platform.requests == []
+
+
+async def test_a_documented_body_that_holds_itself() -> None:
+    async with client(Platform()) as wxpay:
+        with pytest.raises(errors.InvalidData, match="nested too deeply, or holds itself"):
+            await wxpay.v3.pay.transactions.native.post({**ORDER, "detail": ITSELF})  # type: ignore[typeddict-item, unused-ignore]
+
+
+async def test_another_merchants_number_as_an_integer() -> None:
+    async with client(Platform(), validate="off") as wxpay:
+        with pytest.raises(errors.InvalidData, match=r"\$\.mchid: expected this client's own number 1900007291"):
+            await wxpay.chain("v3/pay/transactions/native").post({**ORDER, "mchid": 1900000109})
+
+
 @pytest.mark.parametrize(("timeout", "read"), [(None, None), (2.5, 2.5), (httpx.Timeout(1, read=9), 9)])
 async def test_a_timeout_for_one_call(timeout: Any, read: float | None) -> None:
     platform = Platform()
