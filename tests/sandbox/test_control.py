@@ -49,6 +49,8 @@ async def test_a_user_pays_over_http(client: Handmade, people: httpx.AsyncClient
         ("clock/advance", {"seconds": -1}, 400),
         ("clock/advance", {"years": 1}, 400),
         ("faults", {"kind": "rainy"}, 400),
+        ("emit", {"event_type": "COUPON.EAT", "url": "https://merchant.example"}, 404),
+        ("emit", {"event_type": "COUPON.USE"}, 400),
         ("notifications/nothing/send", {}, 404),
         ("nothing", {}, 404),
     ],
@@ -87,6 +89,11 @@ async def test_clock_faults_calls_and_notifications(client: Handmade, people: ht
     sandbox.notifier.receiver = refusing
     assert (await people.post("deliver", json={})).json()["deliveries"][0]["taken"] is False
     assert len((await people.post(f"notifications/{notice['id']}/send", json={})).json()["deliveries"]) == 1
+
+
+async def test_any_event_is_told(people: httpx.AsyncClient) -> None:
+    told = {"event_type": "COUPON.USE", "url": "https://merchant.example/notify", "fields": {"coupon_id": "42"}}
+    assert (await people.post("emit", json=told)).json()["resource"]["coupon_id"] == "42"
 
 
 async def test_settings_are_what_a_client_needs(people: httpx.AsyncClient, sandbox: Sandbox) -> None:

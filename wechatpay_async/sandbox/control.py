@@ -9,6 +9,7 @@ POST contracts/sign     {"contract_code": …}   the user of an APIv2 contract
 POST refunds/finish     {"out_refund_no": …, "status": "SUCCESS" | "ABNORMAL" | "CLOSED"}
 POST clock/advance      {"seconds": …, "minutes": …, "hours": …, "days": …}
 POST faults  {"kind": …, "operation": …, "rate": …, "times": …, "seconds": …};  DELETE faults
+POST emit    {"event_type": …, "url": …, "api": "v3" | "v2", "fields": {…}}   any documented event
 GET  calls  GET notifications  POST notifications/{id}/send  POST deliver
 """
 
@@ -103,6 +104,16 @@ def make_control(sandbox: Sandbox) -> ASGIApp:
                 raise Refusal(400, "PARAM_ERROR", str(error)) from None
         return JSONResponse({"faults": [vars(fault) for fault in sandbox.faults.active]})
 
+    async def emit(request: Request) -> Response:
+        values = await _values(request)
+        try:
+            notice = sandbox.emit(**values)
+        except LookupError as error:
+            raise Refusal(404, "NOT_FOUND", str(error)) from None
+        except TypeError as error:
+            raise Refusal(400, "PARAM_ERROR", str(error)) from None
+        return JSONResponse(_notice(notice))
+
     async def calls(request: Request) -> Response:
         limit = request.query_params.get("limit", "50")
         newest = list(sandbox.calls)[-int(limit) if limit.isdecimal() and int(limit) else -50 :]
@@ -136,6 +147,7 @@ def make_control(sandbox: Sandbox) -> ASGIApp:
         Route("/refunds/finish", acting("finish_refund", "out_refund_no"), methods=["POST"]),
         Route("/clock/advance", advance, methods=["POST"]),
         Route("/faults", faults, methods=["POST", "DELETE"]),
+        Route("/emit", emit, methods=["POST"]),
         Route("/calls", calls, methods=["GET"]),
         Route("/notifications", notifications, methods=["GET"]),
         Route("/notifications/{id}/send", send_again, methods=["POST"]),

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.datastructures import Headers
 
@@ -25,7 +25,7 @@ from .flows import Ask
 from .flows.statements import SYNTHETIC_FILE, SYNTHETIC_TOKEN
 from .gate import Gate, read_json
 from .keeping import Keeper
-from .models import Book, Order, Refund
+from .models import Book, Notice, Order, Refund
 from .notifier import Delivery, Notifier
 from .parties import Authority, KeyMaker, Merchant, Mode, Platform, SigningKey, Vault, make_rsa_key
 from .seal import as_json, sign
@@ -309,6 +309,24 @@ class Sandbox:
         """End a refund now: SUCCESS, ABNORMAL or CLOSED. Raises `LookupError`, or `Refusal` when it has ended."""
         refund: Refund = self.act("finish_refund", out_refund_no=out_refund_no, status=status)
         return refund
+
+    def emit(
+        self,
+        event_type: str,
+        url: str,
+        *,
+        api: Literal["v2", "v3"] = "v3",
+        mchid: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> Notice:
+        """Tell a merchant of any documented event, its resource made from the catalogue with these fields in place; `deliver` sends it.
+
+        Raises `LookupError` for an event that the catalogue does not have.
+        """
+        notice: Notice = self.act(
+            "emit", event_type=event_type, url=url, mchid=self._merchant(mchid).mchid, api=api, fields=dict(fields or {})
+        )
+        return notice
 
     async def deliver(self, http: httpx.AsyncClient | None = None) -> list[Delivery]:
         """Send the notifications that are due by the clock, each once, and give what came of them.

@@ -11,13 +11,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wechatpay_async.catalog import Operation, Schema
+from wechatpay_async.catalog import Event, Operation, Schema
 
 from .clock import rfc3339
 from .flows.statements import SYNTHETIC_FILE
-from .wire import as_object
+from .wire import as_array, as_object
 
-__all__ = ["Memory", "make_answer"]
+__all__ = ["Memory", "make_answer", "make_resource"]
 
 #: How deep a schema is followed; the deepest of the catalogue has eight levels.
 _DEPTH = 12
@@ -85,6 +85,20 @@ def make_answer(
     return status, data
 
 
+def make_resource(event: Event, *, seed: int, now: float, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The resource of a notification (APIv2: its fields), the given fields in place.
+
+    A document that travels inside a field is there as an object: it is encrypted or written as text with the whole.
+    """
+    subject = json.dumps([event.event, fields], sort_keys=True, ensure_ascii=False, default=str)
+    maker = _Maker(f"{seed}:{subject}", now, _flat(fields))
+    made = as_object(maker.make(event.resource, "", 0)) or {}
+    for name, schema in event.resource.get("properties", {}).items():
+        if "contentSchema" in schema:
+            made[name] = maker.make(schema["contentSchema"], "", 1)
+    return made | dict(fields)
+
+
 def _success(operation: Operation) -> tuple[int, Schema | None]:
     for status in sorted(operation.responses):
         if status.startswith(("2", "3")):
@@ -146,6 +160,8 @@ class _Maker:
         if schema.get("format") == "date-time":
             return rfc3339(self._now)
         example = schema.get("example")
+        if example is None and schema.get("format") == "json":
+            return "{}"
         text = example if isinstance(example, str) and example else "沙箱" if example is None else str(example)
         if schema.get("sensitive"):
             return text[:_SEALABLE]
@@ -160,14 +176,27 @@ class _Maker:
 
 
 def _fits(schema: Schema, value: Any) -> bool:
-    kind = schema.get("type", "string")
+    """Whether a value that was sent or remembered can stand in an answer as it is."""
+    if "anyOf" in schema and not any(_fits(choice, value) for choice in schema["anyOf"]):
+        return False
     if schema.get("enum") and value not in schema.get("enum", []):
         return False
-    if kind in {"integer", "number"}:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    kind = schema.get("type", "string")
     if kind == "object":
-        members = as_object(value)
-        return members is not None and set(members) <= set(schema.get("properties", members))
+        return _object_fits(schema, value)
     if kind == "array":
-        return isinstance(value, list)
-    return isinstance(value, {"string": str, "file": str, "boolean": bool}[kind])
+        items = as_array(value)
+        return items is not None and all(_fits(schema.get("items", {}), item) for item in items)
+    if isinstance(value, bool):
+        return kind == "boolean"
+    return isinstance(value, {"string": str, "file": str, "integer": int, "number": (int, float), "boolean": bool}[kind])
+
+
+def _object_fits(schema: Schema, value: Any) -> bool:
+    members = as_object(value)
+    if members is None:
+        return False
+    known = schema.get("properties", {})
+    return set(schema.get("required", [])) <= members.keys() and all(
+        (name in known and _fits(known[name], member)) or not known for name, member in members.items()
+    )

@@ -6,12 +6,15 @@ Each action is a function of the sandbox and plain values, so that it can be kep
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from wechatpay_async import catalog
 
 from . import life
 from .flows import payscore, transfers
 from .models import RETRY_AFTER, Book, Notice, Order, Refund, ScoreOrder
 from .parties import Merchant, Mode, SigningKey
+from .synthesis import make_resource
 from .wire import Refusal
 
 if TYPE_CHECKING:
@@ -140,6 +143,22 @@ def finish_switch(sandbox: Sandbox, mchid: str) -> None:
     sandbox.merchants[mchid].mode, sandbox.merchants[mchid].switch_started = "public_key", None
 
 
+def emit(
+    sandbox: Sandbox, event_type: str, url: str, mchid: str, api: Literal["v2", "v3"] = "v3", fields: Mapping[str, Any] | None = None
+) -> Notice:
+    """Something of which the sandbox has no rules is told all the same."""
+    event = catalog.event(event_type, api=api)
+    if event is None:
+        raise LookupError(f"no event {event_type!r} in {api}")
+    given = {name: mchid for name in ("mchid", "mch_id", "sp_mchid", "combine_mch_id") if name in event.resource.get("properties", {})}
+    resource = make_resource(event, seed=sandbox.seed, now=sandbox.book.now, fields=given | dict(fields or {}))
+    original = event.original_types[0] if event.original_types else event_type.partition(".")[0].lower()
+    notice = sandbox.book.notify(mchid, url, event_type, original, event.title, resource, v2=api == "v2")
+    if notice is None:
+        raise LookupError("no address to tell it to")
+    return notice
+
+
 def attempt(sandbox: Sandbox, notice_id: str) -> None:
     """An attempt to notify is made; the next one is due by the schedule."""
     notice = find_notice(sandbox.book, notice_id)
@@ -187,6 +206,7 @@ ACTIONS: Mapping[str, Callable[..., Any]] = {
         retire_certificate,
         start_switch,
         finish_switch,
+        emit,
         attempt,
         taken,
         send_again,

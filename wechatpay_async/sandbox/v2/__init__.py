@@ -14,6 +14,7 @@ from wechatpay_async.catalog import Operation
 
 from ..models import Book, Notice, Numbers
 from ..parties import Merchant
+from ..seal import as_json, encrypt_resource
 from ..wire import Answer, Call, Refusal, Request, as_object
 from . import document, flows
 from .gate import Failure, NoCertificate, admit, check_fields, read_fields
@@ -88,12 +89,19 @@ def _xml(fields: Mapping[str, Any]) -> Answer:
 
 
 def notification(notice: Notice, merchant: Merchant, numbers: Numbers) -> bytes:
-    """A notification as XML: signed, or for a refund with its fields encrypted in `req_info`."""
-    fields: dict[str, Any] = {"return_code": "SUCCESS", "nonce_str": numbers.letters(32)} | notice.resource
-    inner = as_object(fields.get("req_info"))
-    if inner is not None:
-        return document.write(fields | {"req_info": _req_info(document.write(inner, "root"), merchant.secret)})
-    return document.write(fields | {"sign": sign(fields, merchant.secret, fields.get("sign_type", "MD5"))})
+    """A notification as XML: signed, with the documents inside its fields sealed or written as text; a refund's is sealed and unsigned."""
+    fields: dict[str, Any] = notice.resource | {"nonce_str": numbers.letters(32)}
+    if "event_ciphertext" not in fields:
+        fields = {"return_code": "SUCCESS"} | fields
+    refund = as_object(fields.get("req_info"))
+    if refund is not None:
+        return document.write(fields | {"req_info": _req_info(document.write(refund, "root"), merchant.secret)})
+    deposit = as_object(fields.get("event_ciphertext"))
+    if deposit is not None:
+        sealed = encrypt_resource(merchant.apiv3_key, numbers.letters(12), as_json(deposit), fields.get("event_associated_data", ""))
+        fields |= {"event_ciphertext": sealed["ciphertext"], "event_nonce": sealed["nonce"]}
+    flat = {name: as_json(value).decode() if isinstance(value, (dict, list)) else value for name, value in fields.items()}
+    return document.write(flat | {"sign": sign(flat, merchant.secret, flat.get("sign_type") or flat.get("algorithm") or "MD5")})
 
 
 def _req_info(plaintext: bytes, secret: str) -> str:
