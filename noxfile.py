@@ -97,6 +97,7 @@ def soak(session: nox.Session) -> None:
     """The long tests that `tests` leaves out: thousands of calls against a server that misbehaves."""
     install(session, "test")
     session.run("pytest", "-m", "soak", *session.posargs)
+    session.run("pytest", "tests/sandbox/test_states.py", env={"SANDBOX_RUNS": "2000"})
 
 
 @nox.session

@@ -21,6 +21,8 @@ __all__ = ["Memory", "make_answer", "make_resource"]
 
 #: How deep a schema is followed; the deepest of the catalogue has eight levels.
 _DEPTH = 12
+#: The Python types of JSON's scalars.
+_TYPES: Mapping[str, type | tuple[type, ...]] = {"string": str, "file": str, "integer": int, "number": (int, float), "boolean": bool}
 #: The most bytes that RSA-2048 OAEP takes, with some room for what is not ASCII.
 _SEALABLE = 60
 #: Of the file that every synthesised `download_url` leads to.
@@ -189,7 +191,7 @@ def _fits(schema: Schema, value: Any) -> bool:
         return items is not None and all(_fits(schema.get("items", {}), item) for item in items)
     if isinstance(value, bool):
         return kind == "boolean"
-    return isinstance(value, {"string": str, "file": str, "integer": int, "number": (int, float), "boolean": bool}[kind])
+    return isinstance(value, _TYPES[kind])
 
 
 def _object_fits(schema: Schema, value: Any) -> bool:

@@ -362,6 +362,7 @@ def querycontract(ask: AskV2) -> Fields:
         "contract_display_account": terms.get("contract_display_account", ""),
         "contract_state": 0 if known["state"] == 1 else 1,
         "contract_signed_time": _spaced(known["signed_at"]),
+        "contract_expired_time": _spaced(known["signed_at"] + 365 * _DAY),
         "openid": known["openid"],
     }
 
