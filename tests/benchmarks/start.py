@@ -22,6 +22,8 @@ def import_time() -> Figure:
 
 def _run(statement: str) -> float:
     """Milliseconds of processor time; without what httpx imports only where the libraries of its own command are there too."""
-    program = f"import sys, time; sys.modules.update(rich=None, click=None); s = time.process_time(); {statement}; print(time.process_time() - s)"
+    program = (
+        f"import sys, time; sys.modules.update(rich=None, click=None); s = time.process_time(); {statement}; print(time.process_time() - s)"
+    )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     return float(done.stdout) * 1000
