@@ -27,7 +27,10 @@ def sign(key: rsa.RSAPrivateKey, message: bytes) -> str:
 def verify(key: rsa.RSAPublicKey, message: bytes, signature: str) -> bool:
     """Whether `signature` (base64) is the key owner's for `message`. Whatever is no base64 is simply not a signature."""
     try:
-        raw = binascii.a2b_base64(signature.encode("ascii"), strict_mode=True)
+        text = signature.encode("ascii")
+        raw = binascii.a2b_base64(text, strict_mode=True)
+        if binascii.b2a_base64(raw, newline=False) != text:  # the last character has bits that the decoder does not look at
+            return False
         key.verify(raw, message, _SIGNATURE_PADDING, _SHA256)
     except (InvalidSignature, binascii.Error, UnicodeEncodeError):
         return False

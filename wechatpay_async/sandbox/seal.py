@@ -30,9 +30,12 @@ def sign(key: rsa.RSAPrivateKey, message: bytes) -> str:
 
 
 def signature_fits(key: rsa.RSAPublicKey, message: bytes, signature: str) -> bool:
-    """Whether a base64 signature is this key's over this message."""
+    """Whether a base64 signature is this key's over this message, written in the one way that base64 has for it."""
     try:
-        key.verify(base64.b64decode(signature, validate=True), message, _PKCS1, hashes.SHA256())
+        raw = base64.b64decode(signature, validate=True)
+        if base64.b64encode(raw).decode() != signature:
+            return False
+        key.verify(raw, message, _PKCS1, hashes.SHA256())
     except (InvalidSignature, binascii.Error, ValueError):
         return False
     return True
