@@ -34,6 +34,7 @@ REQUIRED = {"anyio", "cryptography", "httpx", "typing_extensions"}
 #: Where an extra may be imported at the top of a module: the edge that exists for it.
 EDGES = {
     "wechatpay_async.fast": {"aiohttp", "yarl"},
+    "wechatpay_async.otel": {"opentelemetry"},
     "wechatpay_async.fastapi": {"fastapi", "starlette"},
     "wechatpay_async.cli": {"click", "rich"},
     "wechatpay_async.inbox.postgres": {"psycopg", "psycopg_pool"},

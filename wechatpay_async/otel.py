@@ -1,8 +1,6 @@
 """OpenTelemetry: a span and a duration for each attempt, by the names of its semantic conventions. Needs the extra `otel`.
 
-    from wechatpay_async.otel import OpenTelemetry
-
-    wxpay = Wechatpay(..., watchers=[OpenTelemetry()])
+It is a watcher: `Wechatpay(..., watchers=[OpenTelemetry()])`.
 """
 
 from __future__ import annotations

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 import httpx
 
@@ -25,8 +24,7 @@ class _Answer(Protocol):
 A = TypeVar("A", bound=_Answer)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One attempt at a call, when it is over.
 
     `template` is the path with its placeholders, `number` counts the attempts of one call from 1. `status` is None where no answer came,
