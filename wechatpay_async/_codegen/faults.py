@@ -44,10 +44,10 @@ LIMITS = {
 #: Words that a title is cut from, or that stand where a title should: a list's heading, a condition, a unit, a value.
 NO_TITLE = re.compile(
     r"^(枚举值|枚举类型|单位分|时|CNY|[a-z_]+_[a-z]+|[A-Z_]+_[A-Z]+)$|^\d+、|^(仅在|遵循|如果|必须|需要跟|固定[值填])|\*\*"
-    r"|(结算|成功|完成)后$|接口时$|为[A-Z]+时$|时传入$"
+    r"|(结算|成功|完成)后$|接口时$|为[A-Z]+时$|时传入$|[、，：；]$|(?<!目)的$|。"
 )
 #: Words of an explanation that stands where an example should.
-NO_EXAMPLE = re.compile(r"^示例(值|见)|见下文|如下表|或者[A-Z\d]|需要传|必须|唯一标识。|^支持\d|不包括|建议不")
+NO_EXAMPLE = re.compile(r"^示例(值|见)|见下文|如下表|或者$|或者[A-Z\d]|需要传|必须|唯一标识。|^支持\d|不包括|建议不")
 BRACKETS = ("（）", "()", "[]", "“”", "「」", "【】")
 
 
@@ -182,7 +182,7 @@ def _enum(place: Place) -> Iterator[str]:
 
 
 def _is_enum_value(value: str) -> bool:
-    if re.search(r"[，。：；、（）()\"'`|/]|^\s|\s$|^$", value):
+    if re.search(r"[，。：；、（）()\"'`|/]| - |^\s|\s$|^$", value):
         return False
     return not re.fullmatch(r"[A-Z]+(_[A-Za-z]+)*_[A-Z]*[a-z]+[A-Z]+(_[A-Z]+)*", value)
 
@@ -197,9 +197,7 @@ def _example(place: Place) -> Iterator[str]:
         yield f"{example!r} is none of {place.schema['enum']}"
     elif isinstance(example, str) and len(example) > place.schema.get("maxLength", len(example)):
         yield f"longer than {place.schema['maxLength']}: {example!r}"
-    elif isinstance(example, str) and re.search(
-        r"^示例(值|见)|见下文|如下表|或者$|或者[A-Z\d]|需要传|必须|唯一标识。|^支持\d|不包括|建议不", example
-    ):
+    elif isinstance(example, str) and NO_EXAMPLE.search(example):
         yield f"an explanation, no value: {example!r}"
 
 
