@@ -39,7 +39,6 @@ EDGES = {
     "wechatpay_async.cli": {"click", "rich"},
     "wechatpay_async.inbox.postgres": {"psycopg", "psycopg_pool"},
     "wechatpay_async.inbox.redis": {"redis"},
-    "wechatpay_async.otel": {"opentelemetry"},
     "wechatpay_async.sandbox": {"defusedxml", "jinja2", "segno", "starlette", "uvicorn"},
 }
 
