@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -16,6 +17,7 @@ from click.testing import Result
 
 from wechatpay_async import Wechatpay
 from wechatpay_async.cli import run as run_module
+from wechatpay_async.cli.__main__ import main as command
 from wechatpay_async.cli.run import write_settings
 from wechatpay_async.sandbox import Sandbox
 
@@ -124,3 +126,78 @@ def test_a_bill_is_downloaded_checked_and_converted(run: Run, tmp_path: Path) ->
 
 def test_a_raw_bill_needs_a_file(run: Run, environ: dict[str, str]) -> None:
     assert run("bill", "2026-01-01", "--format", "raw", env=environ).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first_line"),
+    [
+        (("-X", "PUT", "v3/merchant-service/complaint-notifications", "-d", '{"url":"https://a.example.com"}'), "PUT"),
+        (("-X", "DELETE", "v3/merchant-service/complaint-notifications"), "DELETE"),
+        (("PATCH", "v3/marketing/busifavor/stocks/{stock_id}", "-p", "stock_id=1", "-d", '{"out_request_no":"1"}'), "PATCH"),
+        (("v3/merchant-service/complaint-notifications",), "GET"),
+        (("v3/merchant-service/complaint-notifications", "-d", '{"url":"https://a.example.com"}'), "POST"),
+        (("v3/not/in/the/catalogue/yet",), "GET"),
+        (("v3/not/in/the/catalogue/yet", "-d", "{}"), "POST"),
+    ],
+)
+def test_the_verb_follows_from_what_is_asked(arguments: tuple[str, ...], first_line: str, run: Run, environ: dict[str, str]) -> None:
+    result = run("call", *arguments, "--dry-run", env=environ | {"WECHATPAY_VALIDATE": "off"})
+
+    assert result.stdout.splitlines()[0].split(" ")[0] == first_line
+
+
+def test_an_answer_that_is_a_file_wants_a_place(run: Run, shop: tuple[Sandbox, str]) -> None:
+    result = run("--env-file", shop[1], "call", "v3/merchant-service/images/MEDIA0001")
+
+    assert result.exit_code == 1
+    assert "--output" in result.stderr
+
+
+def test_an_operation_with_parameters_and_one_with_a_file(run: Run) -> None:
+    assert "transaction_id" in run("describe", "v3/pay/transactions/id/{transaction_id}").stdout
+    assert "meta" in run("describe", "v3/merchant/media/upload").stdout
+    assert "answers with a file" in run("describe", "v3/merchant-service/images/{media_id}").stdout
+
+
+def test_for_people_too(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
+    assert "wxpay.v3.refund.domestic.refunds.post(" in run("migrate", "wxpay.refund").stdout
+    message, answer = tmp_path / "message", tmp_path / "answer.json"
+    message.write_bytes(b"POST\n/v3/x\n1\nA\n{}")
+    answer.write_text(
+        json.dumps({"code": "SIGN_ERROR", "detail": [{"truncated_sign_message": "POST\n/v3/x\n1\nA\n{}\n"}]}), encoding="utf-8"
+    )
+
+    result = run("explain", str(answer), "--message", str(message))
+
+    assert "the message lacks the newline at its very end" in result.stdout
+    assert "✗" in result.stdout
+    assert json.loads(run("--json", "explain", stdin=b"SYSTEM_ERROR").stdout)[0]["code"] == "SYSTEM_ERROR"
+
+
+def test_no_network_is_named_by_the_doctor(run: Run, environ: dict[str, str]) -> None:
+    result = run("doctor", "--online", env=environ | {"WECHATPAY_BASE_URL": "http://127.0.0.1:9"})
+
+    assert "network: http://127.0.0.1:9: ConnectError" in result.stdout
+
+
+def test_wrong_keys_are_named_by_the_doctor(run: Run, shop: tuple[Sandbox, str], environ: dict[str, str]) -> None:
+    url = next(line for line in Path(shop[1]).read_text(encoding="utf-8").splitlines() if "BASE_URL" in line).partition("=")[2]
+
+    result = run("doctor", "--online", env=environ | {"WECHATPAY_BASE_URL": url})
+
+    assert "✗ signature: 401 SIGN_ERROR" in result.stdout
+
+
+def test_the_command_says_which_extra_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wechatpay_async.cli.app", None)
+    monkeypatch.setattr("builtins.__import__", refuse("click"))
+
+    with pytest.raises(SystemExit, match=r"pip install 'wechatpay-async\[cli\]'"):
+        command()
+
+
+def refuse(name: str) -> Callable[..., object]:
+    def refused(*arguments: object, **options: object) -> object:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    return refused
