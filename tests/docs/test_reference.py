@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,12 @@ def test_the_picture_of_the_floors_has_every_module(language: Language) -> None:
     picture = draw(floors, language)
 
     assert [name for floor in floors for name in floor if not name.startswith("_") and f">{name}</text>" not in picture] == []
+
+
+def test_every_code_that_the_sandbox_answers_is_explained() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "wechatpay_async" / "sandbox").rglob("*.py"))
+    codes = re.compile(r'(?:(?:Refusal\(\s*\d+, |Declined\(|"code": )"|: \(")([A-Z_0-9]{6,})"')
+    answered = set(codes.findall(source))
+
+    assert len(answered) > 20
+    assert answered - set(ERROR_CODES) == set()
