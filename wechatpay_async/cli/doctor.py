@@ -14,7 +14,7 @@ import click
 import httpx
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from wechatpay_async.client import DEFAULT_BASE_URL, Wechatpay
+from wechatpay_async.client import Wechatpay
 from wechatpay_async.crypto.keys import (
     PUBLIC_KEY_ID_PREFIX,
     certificate_serial,
@@ -25,6 +25,7 @@ from wechatpay_async.crypto.keys import (
     same_key,
 )
 from wechatpay_async.errors import APIError, ConfigError, NotFound, SignatureError, TransportError
+from wechatpay_async.settings import DEFAULT_BASE_URL
 
 from .output import NO
 from .settings import Settings, pass_settings
