@@ -303,3 +303,16 @@ async def test_a_proxy_that_is_none_takes_no_place(monkeypatch: pytest.MonkeyPat
         for _ in range(101):
             with pytest.raises(ValueError, match="Unknown scheme for proxy URL"):
                 await client.get("http://shop.example")
+
+
+async def test_no_cookie_is_kept(transport: str | None) -> None:
+    async def set_cookie(request: Received, stream: SocketStream) -> bool:
+        await stream.send(http(200, b"", {"Set-Cookie": "session=1; Path=/"}))
+        return True
+
+    server = Loopback(set_cookie)
+    async with server.serving() as url, make(transport) as client:
+        for _ in range(2):
+            await client.get(url)
+    assert len(client.cookies) == 0
+    assert "cookie" not in server.requests[1].headers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from http.cookiejar import CookieJar
 from typing import Final, NamedTuple, cast
 
 import anyio
@@ -33,7 +34,14 @@ def make_http_client(
         transport = _named(transport, tls)
     elif transport is None:
         transport = Lanes(DEFAULT_LIMITS, tls)
-    return httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False)
+    return httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, cookies=_NoCookies())
+
+
+class _NoCookies(CookieJar):
+    """Keeps nothing: the API has no cookies, and what one merchant's answer sets is no business of the next one's."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Leave them where they are."""
 
 
 def _named(name: str, tls: ssl.SSLContext | None) -> httpx.AsyncBaseTransport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -17,8 +18,12 @@ RESULT = Path(__file__).parents[2] / "docs" / "benchmarks.json"
 
 def main() -> None:
     """Print each figure as it comes, and keep them all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=2000, help="calls in each round")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
     figures: list[dict[str, object]] = []
-    for benchmark in [import_time, chain_building, bill_rows, lambda: call_figures(2000, 5)]:
+    for benchmark in [import_time, chain_building, bill_rows, lambda: call_figures(options.calls, options.rounds)]:
         found = benchmark()
         for figure in found if isinstance(found, list) else [found]:
             print(figure.line(), flush=True)
