@@ -65,7 +65,7 @@ class Gate:
         if credentials.serial != merchant.serial:
             _sign_error("serial_no", "商户证书序列号有误，请使用签名私钥匹配的商户证书序列号", "serial_no is not this merchant's")
         self._check_signature(request, call, credentials, merchant, request.body if signed_body is None else signed_body)
-        self._spend_nonce(credentials, now)
+        self.spend_nonce(credentials, now)
         return merchant
 
     def _check_signature(self, request: Request, call: Call, credentials: Credentials, merchant: Merchant, body: bytes) -> None:
@@ -92,7 +92,8 @@ class Gate:
                 signed=False,
             )
 
-    def _spend_nonce(self, credentials: Credentials, now: float) -> None:
+    def spend_nonce(self, credentials: Credentials, now: float) -> None:
+        """Let a nonce be used once. Raises `Refusal` for one that was."""
         if len(self._nonces) > 10_000:
             self._nonces = {key: at for key, at in self._nonces.items() if abs(now - at) <= TOLERANCE}
         key = (credentials.account, credentials.nonce)
