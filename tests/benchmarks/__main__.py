@@ -6,11 +6,14 @@ import argparse
 import json
 import os
 import platform
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.bills import bill_rows
 from tests.benchmarks.calls import figures as call_figures
 from tests.benchmarks.chain import chain_building
+from tests.benchmarks.pairing import Figure
 from tests.benchmarks.start import import_time
 
 RESULT = Path(__file__).parents[2] / "docs" / "benchmarks.json"
@@ -23,7 +26,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     figures: list[dict[str, object]] = []
-    for benchmark in [import_time, chain_building, bill_rows, lambda: call_figures(options.calls, options.rounds)]:
+    calls = partial(call_figures, options.calls, options.rounds)
+    benchmarks: list[Callable[[], Figure | list[Figure]]] = [import_time, chain_building, bill_rows, calls]
+    for benchmark in benchmarks:
         found = benchmark()
         for figure in found if isinstance(found, list) else [found]:
             print(figure.line(), flush=True)
