@@ -11,7 +11,6 @@ import segno
 
 from ..flows.transfers import Transfer
 from ..models import Book, Order, ScoreOrder
-from ..wire import as_object
 
 if TYPE_CHECKING:
     from ..core import Sandbox
@@ -127,10 +126,9 @@ def sheet_of_score(order: ScoreOrder) -> Sheet:
             ("Payee", "text", order.owner[1] or order.owner[0]),
             ("Service", "text", order.terms.get("service_introduction", "")),
             ("Order number", "text", order.out_order_no),
+            ("Deposit or risk amount", "yuan", order.risk_amount),
         ],
     )
-    if risk := as_object(order.terms.get("risk_fund")):
-        made.facts.append(("Deposit or risk amount", "yuan", int(risk["amount"])))
     if order.state == "CREATED":
         made.expires = order.created + 3_600
         made.facts.append(("Expires", "moment", made.expires))
