@@ -1,3 +1,0 @@
-"""pytest, to be run within a test."""
-
-pytest_plugins = ["pytester"]
