@@ -132,22 +132,22 @@ ITSELF: dict[str, Any] = {}
 ITSELF["a"] = ITSELF
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda node: node.post(ITSELF), r"\$: is nested too deeply, or holds itself"),
-        (lambda node: node.post({"a": 1 << 63}), r"\$\.a: is an integer beyond 64 bits"),
-        (lambda node: node.post({"\U0001f600": 1}), r"\$: has a character beyond the BMP"),
-        (lambda node: node.post({"\udc00": 1}), r"\$: has half a surrogate pair"),
-        (lambda node: node.get(params="a=b"), "params: expected a mapping, got str"),
-        (lambda node: node.get(params=[("a", "b")]), "params: expected a mapping, got list"),
-        (lambda node: node.get(params={"a": 10**5000}), r"params\.a: is an integer beyond 64 bits"),
-        (lambda node: node.get(params={"\ud800": "a"}), "params: has half a surrogate pair"),
-        (lambda node: node.get(params={"a": "x" * 70000}), "GET /v3/new: no URL can be made of these values"),
-        (lambda node: node.get(timeout="5"), "timeout: expected seconds"),
-        (lambda node: node.get(timeout=-1), "timeout: -1 seconds"),
-    ],
-)
+UNSENDABLE: list[tuple[Callable[[Any], Any], str]] = [
+    (lambda node: node.post(ITSELF), r"\$: is nested too deeply, or holds itself"),
+    (lambda node: node.post({"a": 1 << 63}), r"\$\.a: is an integer beyond 64 bits"),
+    (lambda node: node.post({"\U0001f600": 1}), r"\$: has a character beyond the BMP"),
+    (lambda node: node.post({"\udc00": 1}), r"\$: has half a surrogate pair"),
+    (lambda node: node.get(params="a=b"), "params: expected a mapping, got str"),
+    (lambda node: node.get(params=[("a", "b")]), "params: expected a mapping, got list"),
+    (lambda node: node.get(params={"a": 10**5000}), r"params\.a: is an integer beyond 64 bits"),
+    (lambda node: node.get(params={"\ud800": "a"}), "params: has half a surrogate pair"),
+    (lambda node: node.get(params={"a": "x" * 70000}), "GET /v3/new: no URL can be made of these values"),
+    (lambda node: node.get(timeout="5"), "timeout: expected seconds"),
+    (lambda node: node.get(timeout=-1), "timeout: -1 seconds"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), UNSENDABLE)
 async def test_arguments_that_cannot_be_sent(call: Callable[[Any], Any], message: str) -> None:
     platform = Platform()
     async with client(platform) as wxpay:
@@ -349,6 +349,25 @@ class HalfAnswer(httpx.AsyncByteStream):
 
     async def __anext__(self) -> bytes:
         raise httpx.ReadError("reset in the middle")
+
+
+async def test_what_the_caller_changes_meanwhile_is_not_asked_about() -> None:
+    """One dict for all orders: the query that settles the first one asks about the first one."""
+    order = {**ORDER, "out_trade_no": "FIRST-ORDER-1"}
+    asked: list[str] = []
+
+    def lose(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        order["out_trade_no"] = "SECOND-ORDER-2"
+        if request.method == "POST":
+            raise httpx.ReadError("gone")
+        return answer(body=b'{"trade_state":"NOTPAY"}')
+
+    async with client(Platform(lose)) as wxpay:
+        with pytest.raises(errors.OutcomeUnknown) as caught:
+            await wxpay.chain("v3/pay/transactions/native").post(order)
+        assert (await caught.value.resolve()).data == {"trade_state": "NOTPAY"}
+    assert asked == ["/v3/pay/transactions/native", "/v3/pay/transactions/out-trade-no/FIRST-ORDER-1"]
 
 
 async def test_an_answer_that_breaks_off() -> None:

@@ -261,15 +261,16 @@ class Node:
         path = _filled(route, path_values)
         # A path written out, or with placeholders of the caller's own names, may still be a documented one.
         found = route.operation or _match(route, path)
+        # Copies of what the caller may change while the call waits: what was checked is sent, and what was sent is asked about later.
         return Call(
             route.api,
             method,
             route.template,
             path,
             found,
-            data,
-            params or {},
-            headers or {},
+            data.copy() if type(data) is dict else data,
+            dict(params) if params else {},
+            dict(headers) if headers else {},
             timeout,
             file,
             filename,
