@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from wechatpay_async import catalog
-from wechatpay_async.catalog.validation import Problem, compile_validator
 from wechatpay_async.chain import Call
 from wechatpay_async.errors import RequestError
 from wechatpay_async.spelling import nearest
+
+# Imported at the first call: see wechatpay_async.catalog.
+if TYPE_CHECKING:
+    from wechatpay_async.catalog.validation import Problem
 
 __all__ = ["check_header", "did_you_mean", "problems"]
 
@@ -29,14 +32,14 @@ def problems(call: Call, mchid: str) -> Iterator[Problem]:
     try:
         yield from _by_the_catalogue(call, mchid)
     except RecursionError:
-        yield Problem("$", "is nested too deeply, or holds itself", always=True, page=None)
+        yield catalog.Problem("$", "is nested too deeply, or holds itself", always=True, page=None)
 
 
 def _by_the_catalogue(call: Call, mchid: str) -> Iterator[Problem]:
     operation = call.operation
     if operation is None:
         return
-    validator = compile_validator(operation)
+    validator = catalog.compile_validator(operation)
     body = cast("object", {} if call.data is None and operation.body is not None else call.data)
     if isinstance(body, Mapping):
         yield from validator.check_body(body)
@@ -55,7 +58,9 @@ def _foreign_numbers(operation: catalog.Operation, root: str, values: Mapping[st
         own = name != "mchid" or titles.get(name, {}).get("title") == _DIRECT_MERCHANT
         given = values.get(name)
         if own and isinstance(given, (str, int)) and str(given) != mchid:
-            yield Problem(f"{root}.{name}", f"expected this client's own number {mchid}, got another", always=True, page=operation.docs_url)
+            yield catalog.Problem(
+                f"{root}.{name}", f"expected this client's own number {mchid}, got another", always=True, page=operation.docs_url
+            )
 
 
 def check_header(name: object, value: object) -> None:

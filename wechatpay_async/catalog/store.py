@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
@@ -163,4 +162,6 @@ def _parameters(fact: Mapping[str, Any], kind: str) -> tuple[Parameter, ...]:
 
 
 def _read(name: str) -> bytes:
+    from importlib.resources import files
+
     return (files(__package__ or "") / "data" / name).read_bytes()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from wechatpay_async.crypto import aes, rsa
+from wechatpay_async.crypto import rsa
 from wechatpay_async.errors import (
     APIError,
     AuthError,
@@ -25,6 +24,9 @@ from wechatpay_async.errors import (
     ServerError,
     StaleTimestamp,
 )
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 SCHEME: Final = "WECHATPAY2-SHA256-RSA2048"
 BRAND_SCHEME: Final = "WECHATPAY-BRAND-SHA256-RSA2048"
@@ -239,6 +241,8 @@ def decrypt_resource(resource: Mapping[str, Any], apiv3_key: bytes | AESGCM) -> 
         name, value = next((name, value) for name, value in values.items() if not isinstance(value, str))
         raise MalformedMessage(f"resource.{name}: expected text, got {type(value).__name__}")
     # A JSON string can hold half a surrogate pair; that is a wrong nonce, not a crash.
+    from wechatpay_async.crypto import aes  # a service that only makes calls decrypts nothing
+
     return aes.gcm_decrypt(apiv3_key, nonce.encode("utf-8", "surrogatepass"), ciphertext, associated_data.encode("utf-8", "surrogatepass"))
 
 
