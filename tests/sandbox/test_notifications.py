@@ -159,6 +159,26 @@ async def test_nothing_is_sent_without_an_address(client: Handmade, sandbox: San
     assert await sandbox.deliver() == []
 
 
+async def test_a_refund_without_an_address_is_told_to_the_consoles_in_xml(client: Handmade, sandbox: Sandbox) -> None:
+    heard: list[bytes] = []
+
+    def merchant(request: httpx.Request) -> httpx.Response:
+        heard.append(request.content)
+        return httpx.Response(200, content=b"<xml><return_code>SUCCESS</return_code></xml>")
+
+    sandbox.set_console_url("https://merchant.example/console")
+    await client.call("POST", NATIVE, native_order())
+    sandbox.pay("native-0001")
+    refund = refund_of("native-0001")
+    del refund["notify_url"]
+    await client.call("POST", "/v3/refund/domestic/refunds", refund)
+    sandbox.clock.advance(seconds=3)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(merchant)) as http:
+        assert [delivery.notice.url for delivery in await sandbox.deliver(http)][1:] == ["https://merchant.example/console"]
+    assert heard[1].startswith(b"<xml>")
+    assert b"<req_info>" in heard[1]
+
+
 async def test_a_switch_mixes_the_keys_day_by_day(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox(mode="certificate")
     certificate = sandbox.platform.certificates[0].serial

@@ -310,6 +310,10 @@ class Sandbox:
         refund: Refund = self.act("finish_refund", out_refund_no=out_refund_no, status=status)
         return refund
 
+    def set_console_url(self, url: str, *, mchid: str | None = None) -> None:
+        """The address in the merchant's console, to which refunds without a `notify_url` are told: in XML, even to an APIv3 merchant."""
+        self.act("set_console_url", url=url, mchid=self._merchant(mchid).mchid)
+
     def emit(
         self,
         event_type: str,

@@ -50,5 +50,7 @@ def pay(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS"
 def finish_refund(book: Book, refund: Refund, status: str) -> None:
     """End a refund: SUCCESS, ABNORMAL or CLOSED."""
     refunds.finish(book, refund, status)
-    if refund.v2:
-        v2.flows.tell_refunded(book, refund)
+    if refund.v2 or not refund.notify_url:
+        # Without an address of its own, a refund is told to the console's, in APIv2 whatever it was asked in:
+        # https://pay.weixin.qq.com/doc/v3/merchant/4013071200
+        v2.flows.tell_refunded(book, refund, refund.notify_url or book.shelf("console_urls").get(refund.owner[0], ""))

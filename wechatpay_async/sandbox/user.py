@@ -159,6 +159,11 @@ def emit(
     return notice
 
 
+def set_console_url(sandbox: Sandbox, url: str, mchid: str) -> None:
+    """A merchant writes an address for refunds into the console."""
+    sandbox.book.shelf("console_urls")[mchid] = url
+
+
 def attempt(sandbox: Sandbox, notice_id: str) -> None:
     """An attempt to notify is made; the next one is due by the schedule."""
     notice = find_notice(sandbox.book, notice_id)
@@ -207,6 +212,7 @@ ACTIONS: Mapping[str, Callable[..., Any]] = {
         start_switch,
         finish_switch,
         emit,
+        set_console_url,
         attempt,
         taken,
         send_again,

@@ -430,7 +430,7 @@ def tell_paid(book: Book, order: Order) -> Notice | None:
     return book.notify(order.owner[0], order.notify_url, "transaction-success", "v2", "支付成功", fields, v2=True)
 
 
-def tell_refunded(book: Book, item: Refund) -> Notice | None:
+def tell_refunded(book: Book, item: Refund, url: str) -> Notice | None:
     """The notification of a refund, whose fields travel encrypted in `req_info`."""
     status = {"ABNORMAL": "CHANGE", "CLOSED": "REFUNDCLOSE"}.get(item.status, item.status)
     inner: Fields = {
@@ -451,7 +451,7 @@ def tell_refunded(book: Book, item: Refund) -> Notice | None:
     fields: Fields = {"appid": order.terms.get("appid", ""), "mch_id": item.owner[0]}
     if item.owner[1]:
         fields["sub_mch_id"] = item.owner[1]
-    return book.notify(item.owner[0], item.notify_url, "refund-processed", "v2", "退款结果", fields | {"req_info": inner}, v2=True)
+    return book.notify(item.owner[0], url, "refund-processed", "v2", "退款结果", fields | {"req_info": inner}, v2=True)
 
 
 ROUTES: Mapping[str, HandlerV2] = {
