@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -332,7 +332,7 @@ def test_copy_inspect_and_await_do_nothing() -> None:
 
 def test_a_node_is_no_mapping_and_nothing_to_iterate_over() -> None:
     node = V3.pay.transactions
-    probes: list[Any] = [iter, list, dict, lambda node: {**node}, lambda node: [*node], lambda node: "x" in node]
+    probes: list[Callable[[Any], Any]] = [iter, list, dict, lambda node: {**node}, lambda node: [*node], lambda node: "x" in node]
     for probe in probes:
         with pytest.raises(TypeError, match="not iterable|must be a mapping|is not a mapping|not a container"):
             probe(node)
@@ -350,7 +350,7 @@ def test_fastapi_makes_json_of_a_node_and_asks_nobody() -> None:
 
 @pytest.mark.parametrize("name", [5, None, b"v3"])
 def test_a_name_that_is_no_text(name: Any) -> None:
-    readers: list[Any] = [lambda path: chain.whole(CALLER, path), V3.__getitem__]
+    readers: list[Callable[[Any], Any]] = [lambda path: chain.whole(CALLER, path), V3.__getitem__]
     for node in readers:
         with pytest.raises(RequestError, match=f"is text, got {type(name).__name__}"):
             node(name)
