@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
+from psycopg.conninfo import conninfo_to_dict
 from shop.app import make_app
 from shop.service import Shop
 from shop.settings import Settings
 
+from tests.inbox.servers import postgres_server
 from tests.sandbox.conftest import NOON, make_key
 from wechatpay_async import Retry, Wechatpay
 from wechatpay_async.sandbox import Sandbox
@@ -32,7 +36,26 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def settings(tmp_path: Path, public_url: str = "https://shop.example.com", **changes: Any) -> Settings:
+@pytest.fixture(scope="module")
+def postgres() -> Generator[dict[str, Any]]:
+    """A PostgreSQL server."""
+    with postgres_server() as dsn:
+        yield conninfo_to_dict(dsn)
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database: SQLite unless a test asks for the other as well (`on_both_databases`)."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path}/shop.sqlite"
+    server: dict[str, Any] = request.getfixturevalue("postgres")
+    name = f"shop_{uuid4().hex}"
+    with psycopg.connect(**server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return f"postgresql://{server['user']}@{server['host']}:{server['port']}/{name}"
+
+
+def settings(database: str, public_url: str = "https://shop.example.com", **changes: Any) -> Settings:
     """What the tests tell the shop."""
     return Settings(
         mchid="1900000109",
@@ -40,7 +63,7 @@ def settings(tmp_path: Path, public_url: str = "https://shop.example.com", **cha
         staff_password=STAFF[1],
         appid="wxd678efh567hg6787",
         app_secret="the secret of the official account",
-        database=f"sqlite:///{tmp_path}/shop.sqlite",
+        database=database,
         **changes,
     )
 
@@ -77,9 +100,9 @@ class Street:
 
 
 @pytest.fixture
-async def street(tmp_path: Path, make_key: Callable[[], Any]) -> AsyncGenerator[Street]:
+async def street(database: str, make_key: Callable[[], Any]) -> AsyncGenerator[Street]:
     sandbox = Sandbox(clock=lambda: NOON, make_key=make_key)
-    app = make_app(settings(tmp_path), lambda: Wechatpay(**sandbox.settings(), validate="strict", retry=AT_ONCE), sandbox.clock)
+    app = make_app(settings(database), lambda: Wechatpay(**sandbox.settings(), validate="strict", retry=AT_ONCE), sandbox.clock)
     sandbox.notifier.receiver = app
     transport = httpx.ASGITransport(app)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="https://shop.example.com") as buyer:

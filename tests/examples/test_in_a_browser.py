@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,12 +31,12 @@ def sandbox(make_key: Callable[[], Any]) -> Sandbox:
 
 
 @pytest.fixture
-def shop(sandbox: Sandbox, tmp_path: Path) -> Generator[str]:
+def shop(sandbox: Sandbox, database: str) -> Generator[str]:
     """The shop on a port, beside a sandbox on another that tells it what happened; gives the shop's address."""
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with sandbox.serve(deliver=True) as url:
-        told = settings(tmp_path, address, sandbox_url=url)
+        told = settings(database, address, sandbox_url=url)
         app = make_app(told, lambda: Wechatpay(**sandbox.settings(base_url=url), retry=AT_ONCE), sandbox.clock)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

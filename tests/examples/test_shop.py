@@ -6,6 +6,7 @@ import json
 import logging
 import re
 
+import anyio
 import httpx
 import pytest
 from shop.database import Order, Shipment, open_inbox
@@ -17,6 +18,8 @@ from tests.examples.conftest import STAFF, Street
 from wechatpay_async.inbox import SQLiteInbox
 
 pytestmark = pytest.mark.anyio
+
+on_both_databases = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
 #: The day of the tests' clock, in China.
 TODAY = "2025-11-25"
@@ -36,6 +39,7 @@ async def test_an_order_is_shown_as_a_code_that_wechat_pay_has_made(street: Stre
     assert await street.said(number) == "Waiting for the payment"
 
 
+@on_both_databases
 async def test_a_payment_is_told_many_times_and_sends_one_parcel(street: Street) -> None:
     number = await street.order()
 
@@ -47,6 +51,26 @@ async def test_a_payment_is_told_many_times_and_sends_one_parcel(street: Street)
 
     assert [(delivery.kind, delivery.status) for delivery in deliveries] == [("forged", 401), ("genuine", 204), ("duplicate", 204)]
     assert await street.said(number) == "Paid, thank you. The parcel is on its way."
+    assert await shipments(street) == 1
+
+
+@on_both_databases
+async def test_a_payment_that_four_workers_book_at_the_same_moment_sends_one_parcel(street: Street) -> None:
+    number = await street.order()
+    booked: list[bool] = []
+
+    async def book() -> None:
+        booked.append(
+            await street.shop.book_payment(
+                {"out_trade_no": number, "amount": {"total": 4200}, "success_time": f"{TODAY}T12:00:00+08:00", "transaction_id": "1"}
+            )
+        )
+
+    async with anyio.create_task_group() as workers:
+        for _ in range(4):
+            workers.start_soon(book)
+
+    assert sorted(booked) == [False, False, False, True]
     assert await shipments(street) == 1
 
 
@@ -97,6 +121,7 @@ async def test_when_wechat_pay_is_away_the_same_order_is_paid_later(street: Stre
     assert "Nothing was charged" in away.text
 
 
+@on_both_databases
 async def test_staff_refund_an_order_once(street: Street) -> None:
     number = await street.order()
     street.sandbox.pay(number)
@@ -146,6 +171,7 @@ async def test_a_refund_that_is_refused_can_be_tried_again(street: Street) -> No
     assert await street.state(number) == "SUCCESS"
 
 
+@on_both_databases
 async def test_the_night_finds_a_forgotten_payment_and_closes_what_nobody_paid(street: Street) -> None:
     paid, unpaid = await street.order(), await street.order("cup")
     unheard = await street.shop.place("pot", "native")
@@ -158,6 +184,7 @@ async def test_the_night_finds_a_forgotten_payment_and_closes_what_nobody_paid(s
     assert await street.said(unpaid) == "Closed, nothing was taken."
 
 
+@on_both_databases
 async def test_the_books_of_a_day_agree_until_somebody_meddles_with_them(street: Street) -> None:
     kept, returned = await street.order(), await street.order("cup")
     await street.order("pot")  # never paid: in no bill
