@@ -49,6 +49,7 @@ class Gate:
     def __init__(self, merchants: Mapping[str, Merchant]) -> None:
         self._merchants = merchants
         self._nonces: dict[tuple[str, str], int] = {}
+        self._forget_at = 10_000
 
     def admit(self, request: Request, call: Call, now: float, *, signed_body: bytes | None = None) -> Merchant:
         """The merchant that signed the request.
@@ -94,8 +95,9 @@ class Gate:
 
     def spend_nonce(self, credentials: Credentials, now: float) -> None:
         """Let a nonce be used once. Raises `Refusal` for one that was."""
-        if len(self._nonces) > 10_000:
+        if len(self._nonces) > self._forget_at:
             self._nonces = {key: at for key, at in self._nonces.items() if abs(now - at) <= TOLERANCE}
+            self._forget_at = 2 * len(self._nonces) + 10_000  # so that looking through them costs each call the same
         key = (credentials.account, credentials.nonce)
         used_at = self._nonces.get(key)
         if used_at is not None and abs(now - used_at) <= TOLERANCE:
