@@ -275,7 +275,7 @@ class Wechatpay:
         if source == "auto":
             if merchant.apiv3_key is None:
                 raise ConfigError("apiv3_key", "missing", hint='platform_keys="auto" opens the certificates with it')
-            from wechatpay_async.platform_keys import AutoKeys
+            from wechatpay_async.auto_keys import AutoKeys
 
             return AutoKeys(self._fetch_certificates, merchant.apiv3_key, given=merchant.platform_keys, store=store, clock=self._clock)
         if isinstance(source, str):

@@ -25,6 +25,7 @@ from tests.trust.platform import (
     public_key,
     signed,
 )
+from wechatpay_async.auto_keys import AutoKeys, Refresher
 from wechatpay_async.crypto.keys import PlatformKey
 from wechatpay_async.errors import (
     APIError,
@@ -38,7 +39,7 @@ from wechatpay_async.errors import (
     WechatpayError,
 )
 from wechatpay_async.key_stores import KeyStore, MemoryStore
-from wechatpay_async.platform_keys import AutoKeys, Refresher, StaticKeys, preferred_key
+from wechatpay_async.platform_keys import StaticKeys, preferred_key
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from tests.trust.platform import APIV3_KEY, Server, issue
+from wechatpay_async.auto_keys import AutoKeys
 from wechatpay_async.key_stores import FileStore, KeyStore, MemoryStore
-from wechatpay_async.platform_keys import AutoKeys
 
 
 @pytest.fixture(params=["memory", "file"])
