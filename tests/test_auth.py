@@ -289,6 +289,25 @@ async def test_a_reply_is_read_within_bounds() -> None:
     assert body.taken == 17
 
 
+class Deaf(Endless):
+    """Goes on after it was closed."""
+
+    async def aclose(self) -> None:
+        pass
+
+    async def __anext__(self) -> bytes:
+        self.taken += 1
+        return bytes(1024 * 1024) if self.taken < 18 else b"x"
+
+
+async def test_a_body_that_does_not_end_where_it_is_closed() -> None:
+    body = Deaf()
+    async with http(Platform(lambda request: httpx.Response(200, stream=body))) as client:
+        with pytest.raises(errors.MalformedMessage, match="larger than this client reads"):
+            await client.get(URL)
+    assert body.taken == 1017
+
+
 class Chunks(httpx.AsyncByteStream):
     """A body that comes in pieces, its length not announced."""
 

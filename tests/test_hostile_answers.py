@@ -39,7 +39,7 @@ async def answering(answer: bytes, *, forever: bytes = b"") -> AsyncGenerator[We
         try:
             async with stream:
                 request = b""
-                while not request.endswith(b"\r\n\r\n{}"):
+                while not request.endswith((b"\r\n\r\n{}", b"</xml>")):
                     request += await stream.receive()
                 await stream.send(answer)
                 while forever:
@@ -91,6 +91,12 @@ async def test_a_body_that_cannot_be_read_does_not_hide_the_servers_error() -> N
             await wxpay.chain("v3/new").post({})
     assert (caught.value.status, caught.value.request_id) == (401, "08F7E8B7B6051018-268541")
     assert isinstance(caught.value.__cause__, errors.MalformedMessage)
+
+
+async def test_an_unsigned_answer_is_bounded_too() -> None:
+    async with answering(whole(BOMB, "Content-Encoding: gzip")) as wxpay:
+        with pytest.raises(errors.MalformedMessage, match="larger than this client reads"):
+            await wxpay.chain("v2/pay/orderquery").post({"appid": "wxd678efh567hg6787", "out_trade_no": "1217752501201407033233368018"})
 
 
 async def test_chunks_without_an_end() -> None:

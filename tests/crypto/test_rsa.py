@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from tests.support.keys import MERCHANT_KEY, PLATFORM_KEY
@@ -55,6 +57,14 @@ def test_every_flipped_bit_of_a_signature_is_seen() -> None:
         changed = bytearray(message)
         changed[index] ^= 1
         assert not rsa.verify(public, bytes(changed), rsa.sign(MERCHANT_KEY, message))
+
+
+def test_the_bits_that_base64_leaves_unused_count_too() -> None:
+    signature = rsa.sign(MERCHANT_KEY, b"message")
+    other = signature[:-3] + {"A": "B", "Q": "R", "g": "h", "w": "x"}[signature[-3]] + "=="
+    assert base64.b64decode(other) == base64.b64decode(signature)
+    assert rsa.verify(MERCHANT_KEY.public_key(), b"message", signature)
+    assert not rsa.verify(MERCHANT_KEY.public_key(), b"message", other)
 
 
 @pytest.mark.parametrize("signature", ["", "é", "WECHATPAY/SIGNTEST/" + "A" * 336, "====", "AAAA\n"])

@@ -311,7 +311,7 @@ def test_a_resource_of_another_shape(change: dict[str, Any], message: str) -> No
         v3.decrypt_resource({**RESOURCE, **change}, APIV3_KEY.encode())
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"{} {}", b"{}x"])
 def test_no_json(body: bytes) -> None:
     with pytest.raises(errors.MalformedMessage, match="the body is no JSON"):
         v3.decode_json(body)
