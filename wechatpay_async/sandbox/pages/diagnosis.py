@@ -143,7 +143,7 @@ def _other_targets(target: str, host: str) -> Iterator[tuple[str, str]]:
 def _other_bodies(body: str) -> Iterator[tuple[str, str]]:
     if body:
         yield "", "The body is missing from the message."
-        yield "{}", "The body is missing from the message."
+        yield "{}", "Another body was signed than was sent."
     else:
         for empty in ("{}", "null", "None", "\n"):
             yield empty, "A request without a body must be signed with an empty line."

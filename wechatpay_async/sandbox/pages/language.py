@@ -171,6 +171,7 @@ CHINESE = {
     "The query string is missing from the request target.": "请求路径缺少查询参数。",
     "The request target must be signed as it is sent, percent-encoded.": "请求路径须按发送时的样子（百分号编码后）签名。",
     "The request target must not have scheme and host.": "请求路径不能带协议和域名。",
+    "Another body was signed than was sent.": "签名的报文主体与发送的不是同一个。",
     "The body is missing from the message.": "待签名串缺少请求报文主体。",
     "A request without a body must be signed with an empty line.": "没有报文主体的请求，待签名串最后须为空行。",
     "The body was serialised anew: other bytes were signed than were sent.": "报文主体被重新序列化：签名的字节与发送的不同。",
