@@ -821,3 +821,21 @@ async def test_the_client_certificate_can_be_made_ready_beforehand() -> None:
     async with client(Platform()) as without:
         with pytest.raises(errors.ConfigError, match="^merchant_cert: missing"):
             await without.prepare_client_certificate()
+
+
+async def test_sensitive_fields_of_an_uploads_meta_are_sealed() -> None:
+    platform = Platform(lambda request: answer(200, b"{}"))
+    contact = {"consultation_phone_number": "13800138000"}
+    meta = {
+        "merchant_contact_information": contact,
+        **dict.fromkeys(("transaction_id", "transaction_mchid", "openid", "out_trade_no"), "1"),
+    }
+    async with client(platform, validate="off") as wxpay:
+        await wxpay.chain("v3/marketing/shopping-receipt/shoppingreceipts").post(meta, file=b"\x89PNG\r\n\x1a\n", filename="a.png")
+    sent = platform.last
+    part = next(part for part in sent.content.split(b"\r\n") if part.startswith(b"{"))
+    check_request(sent, signed_body=part)
+    sealed = json.loads(part)["merchant_contact_information"]["consultation_phone_number"]
+    assert rsa.oaep_decrypt(PLATFORM_KEY, sealed) == b"13800138000"
+    assert sent.headers["Wechatpay-Serial"] == PUBLIC_KEY_ID
+    assert contact == {"consultation_phone_number": "13800138000"}

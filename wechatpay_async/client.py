@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from os import PathLike
@@ -461,6 +462,7 @@ class Wechatpay:
         self._check(call)
         with self._within_deadline(call) as journey:
             if call.file is not None or (call.operation is not None and call.operation.is_upload):
+                call = await self._with_sealed_meta(call)
                 async with self._prepared(call) as upload:
                     return await self._repeated(call, self._encode_upload(call, upload), journey)
             outgoing = self._encode_v2(call) if call.api == "v2" else await self._encode(call)
@@ -611,6 +613,15 @@ class Wechatpay:
         facts = SigningFacts(verify="signature" if signed_reply else "unsigned")
         return _Outgoing(self._request(call, self._url(call, encode_query(params)), headers, content, facts))
 
+    async def _with_sealed_meta(self, call: Call) -> Call:
+        """The same upload with the sensitive fields of its meta encrypted."""
+        plan = None if call.operation is None else sensitive.form_plan(call.operation)
+        if not sensitive.count(call.data, plan):
+            return call
+        key = await self._key_for_sealing(self._headers(call).get(_SERIAL))
+        sealed = sensitive.seal(call.data, plan, sensitive.oaep_encryption(key.public_key))
+        return replace(call, data=sealed, headers={**call.headers, v3.SERIAL_HEADER: key.serial})
+
     @asynccontextmanager
     async def _prepared(self, call: Call) -> AsyncGenerator[Upload, None]:
         """An upload's file, read for its digest, and the meta over it."""
@@ -682,6 +693,10 @@ class Wechatpay:
         plans = ((call.data, sensitive.body_plan(operation)), (call.params, sensitive.query_plan(operation)))
         if not any(sensitive.count(data, plan) for data, plan in plans):
             return None
+        return await self._key_for_sealing(chosen)
+
+    async def _key_for_sealing(self, chosen: str | None) -> PlatformKey:
+        """The platform key that the caller named, or the one that is due."""
         return await self._keys.find(chosen) if chosen else await self._keys.for_encryption()
 
     def _url(self, call: Call, query: str) -> httpx.URL:
