@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SandboxServer"]
 
+#: Seconds after which an idle connection is closed: what the real one does, and what the answers' `Keep-Alive` header says.
+_IDLE = 8
+
 
 class _Protocol(H11Protocol):
     """Gives the application what ASGI has no word for: the client's certificate, and a way to break the connection."""
@@ -70,7 +73,15 @@ class SandboxServer:
         self._mtls = mtls
         self._courier = Courier(sandbox) if deliver else None
         config = uvicorn.Config(
-            make_app(sandbox), host=host, port=port, log_config=None, access_log=False, lifespan="off", http=_Protocol, ws="none"
+            make_app(sandbox),
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            http=_Protocol,
+            ws="none",
+            timeout_keep_alive=_IDLE,
         )
         if mtls:
             config.load()
