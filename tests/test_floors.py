@@ -23,7 +23,7 @@ FLOORS = [
     {"connections"},
     {"client", "deliveries", "otel"},
     {"fastapi", "sandbox"},
-    {"cli"},
+    {"cli", "pytest_plugin"},
 ]
 LEVEL = {part: level for level, parts in enumerate(FLOORS) for part in parts}
 LEVEL[""] = LEVEL["client"]  # the root module re-exports the client and what lies below
@@ -36,6 +36,7 @@ EDGES = {
     "wechatpay_async.fast": {"aiohttp", "yarl"},
     "wechatpay_async.otel": {"opentelemetry"},
     "wechatpay_async.fastapi": {"fastapi", "starlette"},
+    "wechatpay_async.pytest_plugin": {"pytest"},
     "wechatpay_async.cli": {"click", "rich"},
     "wechatpay_async.inbox.postgres": {"psycopg", "psycopg_pool"},
     "wechatpay_async.inbox.redis": {"redis"},

@@ -31,7 +31,7 @@ def commands(readme: str) -> list[str]:
 def test_the_top_level_has_the_folders_that_a_stranger_expects() -> None:
     folders = {name.split("/")[0] for name in tracked() if "/" in name}
 
-    assert folders == {".ci", "docs", "tests", "wechatpay_async", "wechatpay_async_pytest"}
+    assert folders == {".ci", "docs", "tests", "wechatpay_async"}
 
 
 def test_no_generated_or_private_file_is_tracked() -> None:

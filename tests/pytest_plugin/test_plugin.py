@@ -26,7 +26,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     """An empty project whose pytest loads the plugin, be this checkout installed or not."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makeini("[pytest]\nfilterwarnings = error\n")
-    pytester.makeconftest('pytest_plugins = ["wechatpay_async_pytest"]')
+    pytester.makeconftest('pytest_plugins = ["wechatpay_async.pytest_plugin"]')
     return pytester
 
 
@@ -74,14 +74,14 @@ def test_it_has(wechatpay_sandbox):
     project.runpytest_subprocess("-p", "no:wechatpay").assert_outcomes(passed=1)
 
 
-def test_the_package_is_not_loaded_before_a_fixture_is_used(project: pytest.Pytester) -> None:
+def test_the_sandbox_is_not_loaded_before_a_fixture_is_used(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
 import sys
 
 def test_nothing_of_it_is_there():
-    assert "wechatpay_async_pytest" in sys.modules
-    assert "wechatpay_async" not in sys.modules
+    assert "wechatpay_async.pytest_plugin" in sys.modules
+    assert "wechatpay_async.sandbox" not in sys.modules
 """
     )
 
@@ -90,4 +90,4 @@ def test_nothing_of_it_is_there():
 
 def test_it_is_announced_to_pytest() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    assert settings["project"]["entry-points"]["pytest11"] == {"wechatpay": "wechatpay_async_pytest"}
+    assert settings["project"]["entry-points"]["pytest11"] == {"wechatpay": "wechatpay_async.pytest_plugin"}

@@ -6,8 +6,8 @@
 
 A project that wants another merchant, or a clock that stands still, overrides `wechatpay_sandbox_options`.
 
-This is a package beside `wechatpay_async`, since pytest loads it wherever it is installed: it imports nothing before a fixture is used,
-and a project without the `sandbox` extra does not notice it.
+pytest loads this module wherever the package is installed, so it imports the sandbox only when a fixture is used: a project without the
+`sandbox` extra does not notice it.
 """
 
 from __future__ import annotations
