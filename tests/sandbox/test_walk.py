@@ -119,6 +119,7 @@ async def test_every_operation_with_rules_of_its_own(make_sandbox: MakeSandbox) 
         for partner in (False, True):
             await pay_score(sandbox, walk, partner=partner)
         await transfers(walk)
+        await batches(walk)
         await apiv2(sandbox, walk)
         sandbox.clock.advance(hours=22)
         await bills(walk)
@@ -230,6 +231,19 @@ async def transfers(walk: Walk) -> None:
     await walk(f"GET {base}/out-bill-no/{{out_bill_no}}", out_bill_no="transfer1")
     await walk(f"GET {base}/transfer-bill-no/{{transfer_bill_no}}", transfer_bill_no=made["transfer_bill_no"])
     await walk(f"POST {base}/out-bill-no/{{out_bill_no}}/cancel", out_bill_no="transfer1")
+
+
+async def batches(walk: Walk) -> None:
+    base = "/v3/transfer/batches"
+    part = {"out_detail_no": "detail1", "transfer_amount": 100, "transfer_remark": "报销", "openid": "o-1", "user_name": "张三"}
+    made = await walk(f"POST {base}", {"out_batch_no": "batch1", "total_amount": 100, "total_num": 1, "transfer_detail_list": [part]})
+    asked: dict[str, Any] = {"need_query_detail": True, "detail_status": "ALL", "offset": 0, "limit": 20}
+    await walk(f"GET {base}/batch-id/{{batch_id}}", batch_id=made["batch_id"], **asked)
+    await walk(f"GET {base}/out-batch-no/{{out_batch_no}}", out_batch_no="batch1", **asked)
+    by_number = f"GET {base}/out-batch-no/{{out_batch_no}}/details/out-detail-no/{{out_detail_no}}"
+    detail = await walk(by_number, out_batch_no="batch1", out_detail_no="detail1")
+    by_id = f"GET {base}/batch-id/{{batch_id}}/details/detail-id/{{detail_id}}"
+    await walk(by_id, batch_id=made["batch_id"], detail_id=detail["detail_id"])
 
 
 async def bills(walk: Walk) -> None:

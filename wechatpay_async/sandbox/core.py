@@ -301,6 +301,10 @@ class Sandbox:
         transfer: Transfer = self.act("confirm_transfer", out_bill_no=out_bill_no)
         return transfer
 
+    def cannot_receive(self, openid: str, reason: str = "ACCOUNT_FROZEN") -> None:
+        """Transfers of a batch to this user fail from now on, with this `fail_reason`."""
+        self.act("cannot_receive", openid=openid, reason=reason)
+
     def sign_contract(self, contract_code: str, *, openid: str = "") -> str:
         """The user signs an APIv2 contract; gives its `contract_id`. Raises `LookupError`."""
         return str(self.act("sign_contract", contract_code=contract_code, openid=openid))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import v2
-from .flows import combine, orders, payscore, profitsharing, refunds, transfers
+from .flows import batches, combine, orders, payscore, profitsharing, refunds, transfers
 from .models import Book, Order, Refund
 
 __all__ = ["finish_refund", "pay", "tick"]
@@ -32,6 +32,8 @@ def _happen(book: Book, what: str, thing: Any) -> None:
         profitsharing.finish_return(book, thing)
     elif what == "transfer":
         transfers.lapse(book, thing)
+    elif what == "batch":
+        batches.advance(book, thing)
 
 
 def pay(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS") -> None:

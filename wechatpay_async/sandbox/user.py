@@ -96,6 +96,11 @@ def confirm_transfer(sandbox: Sandbox, out_bill_no: str) -> transfers.Transfer:
     return transfer
 
 
+def cannot_receive(sandbox: Sandbox, openid: str, reason: str = "ACCOUNT_FROZEN") -> None:
+    """Transfers of a batch to this user fail, for this reason, from now on."""
+    sandbox.book.shelf("cannot_receive")[openid] = reason
+
+
 def sign_contract(sandbox: Sandbox, contract_code: str, openid: str = "") -> str:
     """The user signs an APIv2 contract."""
     found: list[dict[str, Any]] = [known for (_, code), known in sandbox.book.shelf("contracts").items() if code == contract_code]
@@ -204,6 +209,7 @@ ACTIONS: Mapping[str, Callable[..., Any]] = {
         confirm_score,
         pay_score,
         confirm_transfer,
+        cannot_receive,
         sign_contract,
         finish_refund,
         add_merchant,

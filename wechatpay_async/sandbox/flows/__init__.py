@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import certificates, combine, orders, payscore, profitsharing, refunds, statements, transfers
+from . import batches, certificates, combine, orders, payscore, profitsharing, refunds, statements, transfers
 from .context import Ask, Handler, Routes
 
 __all__ = ["ROUTES", "Ask", "Handler", "Routes"]
@@ -14,6 +14,7 @@ ROUTES: Routes = {
     **payscore.ROUTES,
     **profitsharing.ROUTES,
     **transfers.ROUTES,
+    **batches.ROUTES,
     **statements.ROUTES,
     **certificates.ROUTES,
 }

@@ -18,7 +18,7 @@ from ..wire import Answer, Refusal
 from .context import Ask, Routes, text_limit
 from .orders import check_notify_url
 
-__all__ = ["ROUTES", "Transfer", "confirm", "find_transfer", "lapse"]
+__all__ = ["ROUTES", "Transfer", "available", "confirm", "find_transfer", "hold", "lapse"]
 
 _DAY = 86_400
 _CANCELING = 3
@@ -54,7 +54,7 @@ def create(ask: Ask) -> Answer:
         if known.terms != body:
             raise Refusal(400, "ALREADY_EXISTS", "商户单号重复，且与原请求参数不一致")
         return Answer(data=_placed(known))
-    if body["transfer_amount"] > _available(book, ask.mchid):
+    if body["transfer_amount"] > available(book, ask.mchid):
         raise Refusal(403, "NOT_ENOUGH", "商户运营账户资金不足")
     made = Transfer(
         mchid=ask.mchid,
@@ -68,7 +68,7 @@ def create(ask: Ask) -> Answer:
     )
     shelf[key] = made
     book.shelf("transfer_bills")[made.bill_no] = made
-    _hold(book, made.mchid, made.amount)
+    hold(book, made.mchid, made.amount)
     book.schedule(made.created + _DAY, "transfer", made)
     return Answer(data=_placed(made))
 
@@ -92,12 +92,14 @@ def _check(body: dict[str, Any]) -> None:
         raise Refusal(400, "PARAM_ERROR", "转账金额达到2000元时须填写收款用户姓名", {"location": "body", "field": "/body/user_name"})
 
 
-def _available(book: Book, mchid: str) -> int:
+def available(book: Book, mchid: str) -> int:
+    """Fen that a merchant may transfer: what it has, less what waits to be transferred."""
     held: int = book.shelf("held").get(mchid, 0)
     return OPENING_BALANCE + book.moved.get(mchid, 0) - held
 
 
-def _hold(book: Book, mchid: str, amount: int) -> None:
+def hold(book: Book, mchid: str, amount: int) -> None:
+    """Hold fen back until they are transferred; let them go with a negative amount."""
     shelf = book.shelf("held")
     shelf[mchid] = shelf.get(mchid, 0) + amount
 
@@ -185,7 +187,7 @@ def lapse(book: Book, item: Transfer) -> None:
 
 def _end(book: Book, item: Transfer, state: str, reason: str = "") -> None:
     item.state, item.updated, item.fail_reason = state, book.now, reason
-    _hold(book, item.mchid, -item.amount)
+    hold(book, item.mchid, -item.amount)
     resource: dict[str, Any] = {
         "mch_id": item.mchid,
         "out_bill_no": item.number,
