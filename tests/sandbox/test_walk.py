@@ -120,6 +120,7 @@ async def test_every_operation_with_rules_of_its_own(make_sandbox: MakeSandbox) 
             await pay_score(sandbox, walk, partner=partner)
         await transfers(walk)
         await batches(walk)
+        await applications(sandbox, walk)
         await apiv2(sandbox, walk)
         sandbox.clock.advance(hours=22)
         await bills(walk)
@@ -244,6 +245,25 @@ async def batches(walk: Walk) -> None:
     detail = await walk(by_number, out_batch_no="batch1", out_detail_no="detail1")
     by_id = f"GET {base}/batch-id/{{batch_id}}/details/detail-id/{{detail_id}}"
     await walk(by_id, batch_id=made["batch_id"], detail_id=detail["detail_id"])
+
+
+async def applications(sandbox: Sandbox, walk: Walk) -> None:
+    shops, subs = "/v3/ecommerce/applyments", "/v3/applyment4sub/applyment"
+    asked = await walk(f"POST {shops}/", {"out_request_no": "shop-1"})
+    await walk(f"POST {subs}/", {"business_code": "sub-1"})
+    for number in ("shop-1", "sub-1"):
+        sandbox.applyments.approve(number)
+    await walk(f"GET {shops}/{{applyment_id}}", applyment_id=asked["applyment_id"])
+    await walk(f"GET {shops}/out-request-no/{{out_request_no}}", out_request_no="shop-1")
+    seen = await walk(f"GET {subs}/business_code/{{business_code}}", business_code="sub-1")
+    await walk(f"GET {subs}/applyment_id/{{applyment_id}}", applyment_id=seen["applyment_id"])
+    merchant = "/v3/apply4sub/sub_merchants/{sub_mchid}"
+    shop = sandbox.applyments.find("shop-1").sub_mchid
+    change = await walk(
+        f"POST {merchant}/modify-settlement", {"account_number": "6214830123456789", "account_name": "张三"}, sub_mchid=shop
+    )
+    await walk(f"GET {merchant}/settlement", sub_mchid=shop)
+    await walk(f"GET {merchant}/application/{{application_no}}", sub_mchid=shop, application_no=change["application_no"])
 
 
 async def bills(walk: Walk) -> None:

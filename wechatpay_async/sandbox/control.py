@@ -5,6 +5,7 @@ POST pay  decline  {"out_trade_no": …}         the payer of an order
 POST password      {"auth_code": …}            the payer of a payment code must type the password
 POST payscore/confirm  payscore/pay  {"out_order_no": …}
 POST transfers/confirm  {"out_bill_no": …}     the receiver of a transfer
+POST applyments/approve  applyments/sign  {"number": …};  applyments/reject  {"number": …, "field": …, "reason": …}
 POST contracts/sign     {"contract_code": …}   the user of an APIv2 contract
 POST refunds/finish     {"out_refund_no": …, "status": "SUCCESS" | "ABNORMAL" | "CLOSED"}
 POST clock/advance      {"seconds": …, "minutes": …, "hours": …, "days": …}
@@ -143,6 +144,9 @@ def make_control(sandbox: Sandbox) -> ASGIApp:
         Route("/payscore/confirm", acting("confirm_score", "out_order_no"), methods=["POST"]),
         Route("/payscore/pay", acting("pay_score", "out_order_no"), methods=["POST"]),
         Route("/transfers/confirm", acting("confirm_transfer", "out_bill_no"), methods=["POST"]),
+        Route("/applyments/approve", acting("approve_applyment", "number"), methods=["POST"]),
+        Route("/applyments/reject", acting("reject_applyment", "number", "field", "reason"), methods=["POST"]),
+        Route("/applyments/sign", acting("sign_applyment", "number"), methods=["POST"]),
         Route("/contracts/sign", acting("sign_contract", "contract_code"), methods=["POST"]),
         Route("/refunds/finish", acting("finish_refund", "out_refund_no"), methods=["POST"]),
         Route("/clock/advance", advance, methods=["POST"]),

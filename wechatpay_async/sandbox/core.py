@@ -31,7 +31,7 @@ from .parties import Authority, KeyMaker, Merchant, Mode, Platform, SigningKey, 
 from .seal import as_json, sign
 from .synthesis import Memory, make_answer
 from .tls import client_context, server_context
-from .user import ACTIONS, ScoreUser
+from .user import ACTIONS, Applyments, ScoreUser
 from .wire import Answer, Call, Refusal, Request, as_object
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ class Sandbox:
         self.platform: Platform = Platform(self.authority, self.vault, self.yesterday())
         self.merchants: dict[str, Merchant] = {}
         self.payscore: ScoreUser = ScoreUser(self)
+        self.applyments: Applyments = Applyments(self)
         self.notifier: Notifier = Notifier(self)
         self._chance = random.Random(seed)  # noqa: S311 - which key signs during a switch
         self._gate = Gate(self.merchants)

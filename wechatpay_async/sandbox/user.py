@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from wechatpay_async import catalog
 
 from . import life
-from .flows import payscore, transfers
+from .flows import applyments, payscore, transfers
 from .models import RETRY_AFTER, Book, Notice, Order, Refund, ScoreOrder
 from .parties import Merchant, Mode, SigningKey
 from .synthesis import make_resource
@@ -20,7 +20,7 @@ from .wire import Refusal
 if TYPE_CHECKING:
     from .core import Sandbox
 
-__all__ = ["ACTIONS", "ScoreUser", "find_order", "find_refund"]
+__all__ = ["ACTIONS", "Applyments", "ScoreUser", "find_order", "find_refund"]
 
 
 def find_order(book: Book, out_trade_no: str) -> Order:
@@ -94,6 +94,27 @@ def confirm_transfer(sandbox: Sandbox, out_bill_no: str) -> transfers.Transfer:
     transfer = transfers.find_transfer(sandbox.book, out_bill_no)
     transfers.confirm(sandbox.book, transfer)
     return transfer
+
+
+def approve_applyment(sandbox: Sandbox, number: str) -> applyments.Applyment:
+    """WeChat Pay approves an application."""
+    item = applyments.find_applyment(sandbox.book, number)
+    applyments.approve(sandbox.book, item)
+    return item
+
+
+def reject_applyment(sandbox: Sandbox, number: str, field: str, reason: str) -> applyments.Applyment:
+    """WeChat Pay rejects an application."""
+    item = applyments.find_applyment(sandbox.book, number)
+    applyments.reject(item, field, reason)
+    return item
+
+
+def sign_applyment(sandbox: Sandbox, number: str) -> applyments.Applyment:
+    """The applicant signs."""
+    item = applyments.find_applyment(sandbox.book, number)
+    applyments.sign(item)
+    return item
 
 
 def cannot_receive(sandbox: Sandbox, openid: str, reason: str = "ACCOUNT_FROZEN") -> None:
@@ -209,6 +230,9 @@ ACTIONS: Mapping[str, Callable[..., Any]] = {
         confirm_score,
         pay_score,
         confirm_transfer,
+        approve_applyment,
+        reject_applyment,
+        sign_applyment,
         cannot_receive,
         sign_contract,
         finish_refund,
@@ -246,3 +270,29 @@ class ScoreUser:
         """The amount is collected from the user: the order is DONE. Gives the payment, which can be refunded."""
         payment: Order = self._sandbox.act("pay_score", out_order_no=out_order_no)
         return payment
+
+
+class Applyments:
+    """`sandbox.applyments`: examines applications as WeChat Pay does, and signs as the applicant; each by the application's own number."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def find(self, number: str) -> applyments.Applyment:
+        """The newest application of that `out_request_no` or `business_code`. Raises `LookupError`."""
+        return applyments.find_applyment(self._sandbox.book, number)
+
+    def approve(self, number: str) -> applyments.Applyment:
+        """Approve it now: NEED_SIGN, with a `sub_mchid`. Raises `LookupError`, or `Refusal` when it is not being examined."""
+        item: applyments.Applyment = self._sandbox.act("approve_applyment", number=number)
+        return item
+
+    def reject(self, number: str, field: str = "id_card_copy", reason: str = "照片不清晰，请重新上传") -> applyments.Applyment:
+        """Reject it for a field: REJECTED, until it is sent again. Raises `LookupError`, or `Refusal` when it is not being examined."""
+        item: applyments.Applyment = self._sandbox.act("reject_applyment", number=number, field=field, reason=reason)
+        return item
+
+    def sign(self, number: str) -> applyments.Applyment:
+        """The applicant signs: FINISH. Raises `LookupError`, or `Refusal` when there is nothing to sign."""
+        item: applyments.Applyment = self._sandbox.act("sign_applyment", number=number)
+        return item

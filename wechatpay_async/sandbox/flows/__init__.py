@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import batches, certificates, combine, orders, payscore, profitsharing, refunds, statements, transfers
+from . import applyments, batches, certificates, combine, orders, payscore, profitsharing, refunds, statements, transfers
 from .context import Ask, Handler, Routes
 
 __all__ = ["ROUTES", "Ask", "Handler", "Routes"]
@@ -15,6 +15,7 @@ ROUTES: Routes = {
     **profitsharing.ROUTES,
     **transfers.ROUTES,
     **batches.ROUTES,
+    **applyments.ROUTES,
     **statements.ROUTES,
     **certificates.ROUTES,
 }
