@@ -15,7 +15,8 @@ from tests.support.loopback import ANSWER, Loopback, Received, http, reset, unti
 from tests.support.platform import settings
 from wechatpay_async import ConfigError, Wechatpay
 from wechatpay_async.places import proxy_for
-from wechatpay_async.transport import DEFAULT_LIMITS, DEFAULT_TIMEOUT, Lanes, make_http_client
+from wechatpay_async.settings import DEFAULT_TIMEOUT
+from wechatpay_async.transport import DEFAULT_LIMITS, Lanes, make_http_client
 
 pytestmark = pytest.mark.anyio
 

@@ -32,7 +32,7 @@ from wechatpay_async.errors import (
     ValidationWarning,
     WechatpayError,
 )
-from wechatpay_async.protocol.sensitive import Sealed
+from wechatpay_async.protocol.sealed import Sealed
 from wechatpay_async.response import Response
 from wechatpay_async.retry import Retry
 

@@ -13,17 +13,18 @@ import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from contextlib import aclosing, suppress
-from typing import Final, Literal, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn, cast
 
 import httpx
 
-from wechatpay_async import catalog
 from wechatpay_async.errors import MalformedMessage, MissingSignature, RequestError, SignatureError
-from wechatpay_async.merchant import Merchant
 from wechatpay_async.platform_keys import KeySource
 from wechatpay_async.protocol import v3
 from wechatpay_async.settings import is_loopback
-from wechatpay_async.signing import Signer
+
+if TYPE_CHECKING:
+    from wechatpay_async.merchant import Merchant
+    from wechatpay_async.signing import Signer
 
 __all__ = ["ALLOWED_HOSTS", "SigningFacts", "WechatpayAuth", "is_loopback", "new_nonce"]
 
@@ -92,6 +93,8 @@ class WechatpayAuth(httpx.Auth):
         self._nonce = nonce
         self._verification = verification
         self._allowed_hosts = allowed_hosts
+        from wechatpay_async.signing import Signer
+
         self._signer = signer if signer is not None else Signer()
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:  # noqa: ARG002 — httpx's signature
@@ -236,6 +239,8 @@ def _facts_of(request: httpx.Request) -> SigningFacts:
     content_type = request.headers.get("content-type", "")
     if content_type.startswith("multipart/form-data"):
         raise RequestError("an upload signs its meta alone", hint=f"pass extensions={{{FACTS!r}: SigningFacts(signed_body=meta)}}")
+    from wechatpay_async import catalog
+
     found = catalog.match(request.method, request.url.raw_path.decode("ascii"))
     return SigningFacts(verify="signature" if found is None or found[0].response_signed else "unsigned")
 

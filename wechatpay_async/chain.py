@@ -15,16 +15,18 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Protocol, cast
 from urllib.parse import quote, unquote
 
 import httpx
 
-from wechatpay_async import catalog
-from wechatpay_async.catalog import Operation, TreeNode
 from wechatpay_async.errors import RequestError
 from wechatpay_async.response import Response
 from wechatpay_async.spelling import nearest
+
+# The catalogue is imported by the first chain: importing the package loads none of it.
+if TYPE_CHECKING:
+    from wechatpay_async.catalog import Operation, TreeNode
 
 __all__ = ["Call", "Caller", "Node", "attribute_names", "documented", "normalise", "root", "whole"]
 
@@ -357,6 +359,8 @@ def documented(node: Node) -> list[Operation]:
 
 def root(caller: Caller, api: API) -> Node:
     """`client.v3`, `client.v2`: where the documented chains begin."""
+    from wechatpay_async import catalog
+
     return Node(caller, [_Position((api,), catalog.tree(api))])
 
 
@@ -373,6 +377,8 @@ def whole(caller: Caller, path: str) -> Node:
     segments = tuple(_written_out(segment) for segment in text.split("/"))
     if any(not segment for segment in segments[:-1]):
         raise RequestError(f"an empty segment in {path!r}")
+    from wechatpay_async import catalog
+
     tree: TreeNode | None = catalog.tree("v2" if segments[0] == "v2" else "v3") if segments[0] in ("v2", "v3") else None
     for segment in segments[1:]:
         tree = tree.children.get(segment) if tree else None
@@ -452,6 +458,8 @@ def _documented(tree: TreeNode | None, method: str) -> tuple[Operation | None, t
     """The operation at this point, or at its trailing slash: two documented paths end in one."""
     if tree is None:
         return None, ()
+    from wechatpay_async import catalog
+
     if method in tree.methods:
         return catalog.operation(*tree.methods[method]), ()
     slash = tree.children.get("")
@@ -461,6 +469,8 @@ def _documented(tree: TreeNode | None, method: str) -> tuple[Operation | None, t
 
 
 def _match(route: _Route, path: str) -> Operation | None:
+    from wechatpay_async import catalog
+
     found = catalog.match(route.method, path, api=route.api)
     return found[0] if found else None
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Self, cast
 
-import anyio.to_thread
 import httpx
 
 from wechatpay_async import chain
@@ -32,12 +31,7 @@ from wechatpay_async.auth import (
     new_nonce,
     read_bounded,
 )
-from wechatpay_async.catalog import Operation
-from wechatpay_async.catalog import operation as documented
 from wechatpay_async.chain import NOT_GIVEN, Call, Node
-from wechatpay_async.checks import check_header, did_you_mean, problems
-from wechatpay_async.connections import Connections
-from wechatpay_async.crypto.keys import KeyText, PlatformKey, PlatformKeySource, PrivateKeySource
 from wechatpay_async.crypto.masking import masked
 from wechatpay_async.environment import settings_from
 from wechatpay_async.errors import (
@@ -54,15 +48,14 @@ from wechatpay_async.errors import (
     ValidationWarning,
     WechatpayError,
 )
-from wechatpay_async.limits import DOCUMENTED_RATES, RateLimits
-from wechatpay_async.merchant import Merchant, load_merchant
 from wechatpay_async.platform_keys import KeySource, StaticKeys
-from wechatpay_async.protocol import sensitive, v3
+from wechatpay_async.protocol import v3
 from wechatpay_async.protocol.target import encode_query
 from wechatpay_async.response import Response
 from wechatpay_async.retry import Hosts, Retry, decide, is_repeatable
 from wechatpay_async.settings import (
     DEFAULT_BASE_URL,
+    DEFAULT_TIMEOUT,
     check_kind,
     checked_base_url,
     checked_choice,
@@ -70,11 +63,10 @@ from wechatpay_async.settings import (
     checked_timeout,
     is_loopback,
 )
-from wechatpay_async.transport import DEFAULT_TIMEOUT
 from wechatpay_async.watching import Watcher, Watchers
 
-# Files, notifications, payloads, APIv2 and downloaded certificates are imported where they are first used: a service that only makes
-# APIv3 calls starts as fast as httpx itself.
+# The catalogue, keys, files, notifications, payloads and APIv2 are imported where they are first used: `import wechatpay_async` then costs
+# hardly more than `import httpx`.
 if TYPE_CHECKING:
     import ssl
 
@@ -83,13 +75,19 @@ if TYPE_CHECKING:
     from wechatpay_async.api.v2 import V2
     from wechatpay_async.api.v3 import V3
     from wechatpay_async.bill_downloads import Bills
+    from wechatpay_async.catalog import Operation
     from wechatpay_async.catalog_view import CatalogView
+    from wechatpay_async.connections import Connections
+    from wechatpay_async.crypto.keys import KeyText, PlatformKey, PlatformKeySource, PrivateKeySource
     from wechatpay_async.flows import Flows
     from wechatpay_async.key_stores import KeyStore
+    from wechatpay_async.limits import RateLimits
+    from wechatpay_async.merchant import Merchant
     from wechatpay_async.notifications import Notifications
     from wechatpay_async.notifications.v2 import V2Notifications
     from wechatpay_async.payloads import Payloads
-    from wechatpay_async.protocol.sensitive import Plan, Sealed
+    from wechatpay_async.protocol.sealed import Sealed
+    from wechatpay_async.protocol.sensitive import Plan
     from wechatpay_async.protocol.v2 import V2Request
     from wechatpay_async.uploads import Upload
 
@@ -198,6 +196,9 @@ class Wechatpay:
         dangerously_skip_verification: bool = False,
         connections: Connections | None = None,
     ) -> None:
+        from wechatpay_async.connections import Connections
+        from wechatpay_async.merchant import load_merchant
+
         # Error reporters show the variables of each frame of a traceback: from here on none of them shows a key.
         private_key, private_key_password, pkcs12_password = masked(private_key), masked(private_key_password), masked(pkcs12_password)
         apiv3_key, secret, agent_secret = masked(apiv3_key), masked(secret), masked(agent_secret)
@@ -434,11 +435,15 @@ class Wechatpay:
 
         Raises `InvalidData` where it is too long for the key (214 bytes).
         """
+        from wechatpay_async.protocol import sensitive
+
         key = await self._keys.for_encryption()
         return sensitive.seal_text(text, sensitive.oaep_encryption(key.public_key))
 
     def unseal(self, ciphertext: str) -> str:
         """A sensitive value of an answer, decrypted with the merchant's private key. Raises `DecryptionError`."""
+        from wechatpay_async.protocol import sensitive
+
         return sensitive.unseal_text(ciphertext, sensitive.oaep_decryption(self._merchant.private_key))
 
     async def download(
@@ -487,6 +492,8 @@ class Wechatpay:
             else:
                 self._connections.budget.earn()
                 return response
+            import anyio
+
             await anyio.sleep(decision.after)
             attempt += 1
             outgoing = self._again(call, outgoing)
@@ -494,6 +501,8 @@ class Wechatpay:
     @contextmanager
     def _within_deadline(self, call: Call) -> Generator[_Journey, None, None]:
         """Give the call up when its time is over: a write that has left may have been executed by then."""
+        import anyio
+
         journey = _Journey()
         try:
             with anyio.fail_after(self._deadline):
@@ -589,6 +598,8 @@ class Wechatpay:
 
     def _check(self, call: Call) -> None:
         """Refuse what the server would refuse. `validate` decides about rules that the server may have loosened since."""
+        from wechatpay_async.checks import problems
+
         for problem in problems(call, self._merchant.mchid):
             if problem.always or self._validate == "strict":
                 raise InvalidData(problem.path, problem.message, hint=problem.page)
@@ -597,6 +608,8 @@ class Wechatpay:
 
     async def _encode(self, call: Call) -> _Outgoing:
         """The final bytes of an APIv3 request; nothing after this changes them."""
+        from wechatpay_async.protocol import sensitive
+
         operation, data, params = call.operation, call.data, call.params
         headers = self._headers(call)
         signed_reply = operation is None or operation.response_signed
@@ -615,6 +628,8 @@ class Wechatpay:
 
     async def _with_sealed_meta(self, call: Call) -> Call:
         """The same upload with the sensitive fields of its meta encrypted."""
+        from wechatpay_async.protocol import sensitive
+
         plan = None if call.operation is None else sensitive.form_plan(call.operation)
         if not sensitive.count(call.data, plan):
             return call
@@ -684,12 +699,16 @@ class Wechatpay:
         """The headers by their lower-case names."""
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
         for name, value in call.headers.items():
+            from wechatpay_async.checks import check_header
+
             check_header(name, value)
             headers[name.lower()] = value
         return headers
 
     async def _sealing_key(self, call: Call, operation: Operation, chosen: str | None) -> PlatformKey | None:
         """The platform key for this call's sensitive fields, the `chosen` one where the caller named it; None where it sends none."""
+        from wechatpay_async.protocol import sensitive
+
         plans = ((call.data, sensitive.body_plan(operation)), (call.params, sensitive.query_plan(operation)))
         if not any(sensitive.count(data, plan) for data, plan in plans):
             return None
@@ -786,6 +805,8 @@ class Wechatpay:
 
     async def _decode(self, call: Call, response: httpx.Response) -> Response[Any]:
         """The verified data of an answer, its sensitive fields opened; or the error that it stands for."""
+        from wechatpay_async.protocol import sensitive
+
         if not response.is_success:
             self._raise_error(call, response)
         body, operation = response.content, call.operation
@@ -803,6 +824,10 @@ class Wechatpay:
 
     async def _unsealed(self, data: Any, plan: Plan) -> Any:
         """An answer with its sensitive fields opened; many of them in a worker thread, since each takes 0.7 ms."""
+        import anyio.to_thread
+
+        from wechatpay_async.protocol import sensitive
+
         decrypt = sensitive.oaep_decryption(self._merchant.private_key)
         if sensitive.count(data, plan) > 1:
             return await anyio.to_thread.run_sync(sensitive.unseal, data, plan, decrypt)
@@ -829,6 +854,8 @@ class Wechatpay:
         if response.has_redirect_location:
             error.hint = "redirects are not followed: a signature must not travel to another address"
         elif isinstance(error, NotFound) and call.operation is None:
+            from wechatpay_async.checks import did_you_mean
+
             error.hint = did_you_mean(call) or error.hint
         raise error
 
@@ -842,6 +869,8 @@ def _rate_limits(rates: Mapping[str, float] | Literal["documented"] | None) -> R
         return None
     if isinstance(rates, str):
         checked_choice("rate_limits", rates, ("documented",))
+    from wechatpay_async.limits import DOCUMENTED_RATES, RateLimits
+
     return RateLimits(DOCUMENTED_RATES if isinstance(rates, str) else rates)
 
 
@@ -941,14 +970,18 @@ class _BillAccess:
         return self._client.open_url(url)
 
     def open_v2_bill(self, path: str, fields: Mapping[str, str]) -> AbstractAsyncContextManager[httpx.Response]:
-        operation = documented("v2", "POST", path)
-        return self._client.open_stream(Call("v2", "POST", path, path, operation, data=fields))
+        from wechatpay_async.catalog import operation
+
+        documented = operation("v2", "POST", path)
+        return self._client.open_stream(Call("v2", "POST", path, path, documented, data=fields))
 
     async def verify_signed(self, headers: Mapping[str, str], body: bytes) -> None:
         await self._client.verify_signed(headers, body)
 
     def open_statement(self, path: str, params: Mapping[str, str]) -> AbstractAsyncContextManager[httpx.Response]:
-        return self._client.open_stream(Call("v3", "GET", path, path, documented("v3", "GET", path), params=params))
+        from wechatpay_async.catalog import operation
+
+        return self._client.open_stream(Call("v3", "GET", path, path, operation("v3", "GET", path), params=params))
 
     def decrypt_key(self, ciphertext: str) -> bytes:
         return self._client.decrypt_key(ciphertext)

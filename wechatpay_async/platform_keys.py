@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from wechatpay_async.crypto.keys import PUBLIC_KEY_ID_PREFIX, PlatformKey
 from wechatpay_async.errors import ConfigError, UnknownSerial
+
+if TYPE_CHECKING:
+    from wechatpay_async.crypto.keys import PlatformKey
 
 __all__ = ["KeySource", "StaticKeys", "is_valid", "preferred_key", "unknown_serial"]
 
@@ -88,6 +90,8 @@ def is_valid(key: PlatformKey, now: datetime) -> bool:
 
 def unknown_serial(serial: str, held: Iterable[str]) -> UnknownSerial:
     """The error for a serial that is not held, with the cure for its kind."""
+    from wechatpay_async.crypto.keys import PUBLIC_KEY_ID_PREFIX
+
     if serial.startswith(PUBLIC_KEY_ID_PREFIX):
         cure = "add this public key to certs=: merchant platform, API security, WeChat Pay public key"
     else:

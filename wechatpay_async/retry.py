@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import httpx
 
-from wechatpay_async.catalog import Operation
 from wechatpay_async.errors import APIError, BadSignature, ConfigError, OutcomeUnknown, RateLimited, TransportError
+
+if TYPE_CHECKING:
+    from wechatpay_async.catalog import Operation
 
 __all__ = ["Decision", "Hosts", "Retry", "RetryBudget", "business_number", "decide"]
 

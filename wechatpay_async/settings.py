@@ -11,7 +11,19 @@ import httpx
 from wechatpay_async.errors import ConfigError
 from wechatpay_async.spelling import nearest
 
-__all__ = ["DEFAULT_BASE_URL", "check_kind", "checked_base_url", "checked_choice", "checked_seconds", "checked_timeout", "is_loopback"]
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "DEFAULT_TIMEOUT",
+    "check_kind",
+    "checked_base_url",
+    "checked_choice",
+    "checked_seconds",
+    "checked_timeout",
+    "is_loopback",
+]
+
+#: Seconds. A payment can take the server many seconds; a connection cannot.
+DEFAULT_TIMEOUT: Final = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
 
 DEFAULT_BASE_URL: Final = "https://api.mch.weixin.qq.com"
 

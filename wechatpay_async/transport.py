@@ -14,10 +14,8 @@ import httpx
 from wechatpay_async.errors import ConfigError
 from wechatpay_async.places import Places, proxy_for
 
-__all__ = ["DEFAULT_LIMITS", "DEFAULT_TIMEOUT", "Lanes", "make_http_client"]
+__all__ = ["DEFAULT_LIMITS", "Lanes", "make_http_client"]
 
-#: Seconds. A payment can take the server many seconds; a connection cannot.
-DEFAULT_TIMEOUT: Final = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
 #: The server closes an idle connection after 8 s; letting it go earlier avoids writing into one that is just being closed.
 DEFAULT_LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=6.0)
 

@@ -32,7 +32,8 @@ from tests.support.keys import (
     PUBLIC_KEY_ID,
 )
 from wechatpay_async import Wechatpay
-from wechatpay_async.transport import DEFAULT_LIMITS, DEFAULT_TIMEOUT
+from wechatpay_async.settings import DEFAULT_TIMEOUT
+from wechatpay_async.transport import DEFAULT_LIMITS
 
 PATH = "/v3/pay/transactions/native"
 ORDER: dict[str, Any] = {

@@ -8,28 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from wechatpay_async.catalog import Event, Operation
-from wechatpay_async.catalog.model import Value
 from wechatpay_async.crypto import rsa
 from wechatpay_async.errors import DecryptionError, InvalidData
+from wechatpay_async.protocol.sealed import Sealed
+
+if TYPE_CHECKING:
+    from wechatpay_async.catalog import Event, Operation
+    from wechatpay_async.catalog.model import Value
 
 #: Opens one base64 ciphertext. Raises `DecryptionError`.
 Decrypt: TypeAlias = Callable[[str], bytes]
 
 _QUERY_ROOT = "$query"
-
-
-class Sealed(str):
-    """A value that is encrypted already, in base64: it is sent as it is."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"Sealed({super().__repr__()})"
 
 
 @dataclass(frozen=True, slots=True)
