@@ -121,6 +121,7 @@ async def test_every_operation_with_rules_of_its_own(make_sandbox: MakeSandbox) 
         await transfers(walk)
         await batches(walk)
         await applications(sandbox, walk)
+        await contracts(sandbox, walk)
         await apiv2(sandbox, walk)
         sandbox.clock.advance(hours=22)
         await bills(walk)
@@ -264,6 +265,26 @@ async def applications(sandbox: Sandbox, walk: Walk) -> None:
     )
     await walk(f"GET {merchant}/settlement", sub_mchid=shop)
     await walk(f"GET {merchant}/application/{{application_no}}", sub_mchid=shop, application_no=change["application_no"])
+
+
+async def contracts(sandbox: Sandbox, walk: Walk) -> None:
+    sign, pay, scheduled = "/v3/papay/sign", "/v3/papay/pay", "/v3/papay/scheduled-deduct-sign"
+    await walk(f"POST {sign}/contracts/pre-entrust-sign", {"out_contract_code": "harmony", "plan_id": 12535})
+    named: dict[str, Any] = {"plan_id": 12535, "out_contract_code": "harmony"}
+    contract_id = sandbox.sign_contract("harmony")
+    await walk(f"GET {sign}/contracts/harmony-plan-id/{{plan_id}}/out-contract-code/{{out_contract_code}}", **named)
+    await walk(f"POST {pay}/harmony/transactions/apply", {"out_trade_no": "deduct-harmony", "contract_id": contract_id})
+    for who, sub in (("", {}), ("/partner", {"sub_mchid": SUB})):
+        for place in ("app", "h5", "jsapi", "mini-program"):
+            code = f"{who[1:]}{place}"
+            await walk(f"POST {scheduled}{who}/contracts/pre-entrust-sign/{place}", sub | {"out_contract_code": code, "plan_id": 12535})
+        named["out_contract_code"] = f"{who[1:]}app"
+        contract_id = sandbox.sign_contract(named["out_contract_code"])
+        number = {"out_trade_no": f"deduct-{who[1:]}", "contract_id": contract_id}
+        await walk(f"POST {pay}{who}/transactions/apply", sub | number)
+        one = f"{sign}{who}/contracts/plan-id/{{plan_id}}/out-contract-code/{{out_contract_code}}"
+        await walk(f"GET {one}", **named, **sub)
+        await walk(f"POST {one}/terminate", sub, **named)
 
 
 async def bills(walk: Walk) -> None:

@@ -6,7 +6,7 @@ POST password      {"auth_code": …}            the payer of a payment code mus
 POST payscore/confirm  payscore/pay  {"out_order_no": …}
 POST transfers/confirm  {"out_bill_no": …}     the receiver of a transfer
 POST applyments/approve  applyments/sign  {"number": …};  applyments/reject  {"number": …, "field": …, "reason": …}
-POST contracts/sign     {"contract_code": …}   the user of an APIv2 contract
+POST contracts/sign  contracts/terminate  {"contract_code": …}   the user of a contract
 POST refunds/finish     {"out_refund_no": …, "status": "SUCCESS" | "ABNORMAL" | "CLOSED"}
 POST clock/advance      {"seconds": …, "minutes": …, "hours": …, "days": …}
 POST faults  {"kind": …, "operation": …, "rate": …, "times": …, "seconds": …};  DELETE faults
@@ -148,6 +148,7 @@ def make_control(sandbox: Sandbox) -> ASGIApp:
         Route("/applyments/reject", acting("reject_applyment", "number", "field", "reason"), methods=["POST"]),
         Route("/applyments/sign", acting("sign_applyment", "number"), methods=["POST"]),
         Route("/contracts/sign", acting("sign_contract", "contract_code"), methods=["POST"]),
+        Route("/contracts/terminate", acting("terminate_contract", "contract_code"), methods=["POST"]),
         Route("/refunds/finish", acting("finish_refund", "out_refund_no"), methods=["POST"]),
         Route("/clock/advance", advance, methods=["POST"]),
         Route("/faults", faults, methods=["POST", "DELETE"]),

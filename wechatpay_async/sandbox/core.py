@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import httpx
     from starlette.types import ASGIApp
 
+    from .flows.contracts import Contract
     from .flows.transfers import Transfer
     from .server import SandboxServer
 
@@ -307,8 +308,16 @@ class Sandbox:
         self.act("cannot_receive", openid=openid, reason=reason)
 
     def sign_contract(self, contract_code: str, *, openid: str = "") -> str:
-        """The user signs an APIv2 contract; gives its `contract_id`. Raises `LookupError`."""
+        """The user signs a contract, by `out_contract_code` (APIv3) or `contract_code` (APIv2); gives its `contract_id`.
+
+        Raises `LookupError`, or `Refusal` when an APIv3 contract is signed already.
+        """
         return str(self.act("sign_contract", contract_code=contract_code, openid=openid))
+
+    def terminate_contract(self, out_contract_code: str) -> Contract:
+        """The user ends an APIv3 contract. Raises `LookupError`, or `Refusal` when it is not in force."""
+        contract: Contract = self.act("terminate_contract", contract_code=out_contract_code)
+        return contract
 
     def finish_refund(self, out_refund_no: str, status: str = "SUCCESS") -> Refund:
         """End a refund now: SUCCESS, ABNORMAL or CLOSED. Raises `LookupError`, or `Refusal` when it has ended."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import v2
-from .flows import applyments, batches, combine, orders, payscore, profitsharing, refunds, transfers
+from .flows import applyments, batches, combine, contracts, orders, payscore, profitsharing, refunds, transfers
 from .models import Book, Order, Refund
 
 __all__ = ["finish_refund", "pay", "tick"]
@@ -38,6 +38,8 @@ def _happen(book: Book, what: str, thing: Any) -> None:
         applyments.advance(book, thing)
     elif what == "account":
         applyments.finish_change(book, thing)
+    elif what == "deduction":
+        contracts.deduct(book, thing)
 
 
 def pay(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS") -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from wechatpay_async import catalog
 
 from . import life
-from .flows import applyments, payscore, transfers
+from .flows import applyments, contracts, payscore, transfers
 from .models import RETRY_AFTER, Book, Notice, Order, Refund, ScoreOrder
 from .parties import Merchant, Mode, SigningKey
 from .synthesis import make_resource
@@ -123,14 +123,27 @@ def cannot_receive(sandbox: Sandbox, openid: str, reason: str = "ACCOUNT_FROZEN"
 
 
 def sign_contract(sandbox: Sandbox, contract_code: str, openid: str = "") -> str:
-    """The user signs an APIv2 contract."""
+    """The user signs a contract, APIv3's or APIv2's."""
     found: list[dict[str, Any]] = [known for (_, code), known in sandbox.book.shelf("contracts").items() if code == contract_code]
+    newer = contracts.find_contract(sandbox.book, contract_code)
+    if newer is not None and not (found and newer.state):
+        contracts.sign(sandbox.book, newer, openid)
+        return newer.contract_id
     if not found:
         raise LookupError(f"no contract {contract_code!r}")
     contract_id = sandbox.book.numbers.dated("Wx", sandbox.book.now, 18)
     signer = openid or "o" + sandbox.book.numbers.letters(27)
     found[-1] |= {"state": 1, "contract_id": contract_id, "signed_at": sandbox.book.now, "openid": signer}
     return contract_id
+
+
+def terminate_contract(sandbox: Sandbox, contract_code: str) -> contracts.Contract:
+    """The user ends an APIv3 contract."""
+    item = contracts.find_contract(sandbox.book, contract_code)
+    if item is None:
+        raise LookupError(f"no contract {contract_code!r}")
+    contracts.terminate(sandbox.book, item, "USER_TERMINATE", "用户解约")
+    return item
 
 
 def finish_refund(sandbox: Sandbox, out_refund_no: str, status: str = "SUCCESS") -> Refund:
@@ -235,6 +248,7 @@ ACTIONS: Mapping[str, Callable[..., Any]] = {
         sign_applyment,
         cannot_receive,
         sign_contract,
+        terminate_contract,
         finish_refund,
         add_merchant,
         new_certificate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import applyments, batches, certificates, combine, orders, payscore, profitsharing, refunds, statements, transfers
+from . import applyments, batches, certificates, combine, contracts, orders, payscore, profitsharing, refunds, statements, transfers
 from .context import Ask, Handler, Routes
 
 __all__ = ["ROUTES", "Ask", "Handler", "Routes"]
@@ -16,6 +16,7 @@ ROUTES: Routes = {
     **transfers.ROUTES,
     **batches.ROUTES,
     **applyments.ROUTES,
+    **contracts.ROUTES,
     **statements.ROUTES,
     **certificates.ROUTES,
 }
