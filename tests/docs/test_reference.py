@@ -26,14 +26,12 @@ from wechatpay_async.sandbox import Sandbox
 
 #: What cannot be shown by one call alone, and why.
 NEEDS_MORE = {
-    "GET /appauth/authindex": "the user's browser opens it",
     "POST /mmpaymkttransfers/promotion/paywwsptrans2pocket": "wants the secret of a WeCom application",
     "POST /mmpaymkttransfers/sendredpack": "its example's number is another red packet's too",
     "POST /mmpaymkttransfers/sendworkwxredpack": "wants the secret of a WeCom application",
-    "POST /pay/settlementquery": "answers for another merchant",
-    "POST /secapi/mch/uploadmedia": "the documented example of its digest is another file's",
     "POST /v3/payscore/partner/serviceorder/direct-complete": "the documented example's sum is not its total",
     "POST /v3/payscore/serviceorder/direct-complete": "the documented example's sum is not its total",
+    "POST /v3/transfer/batches": "the documented example's sum is not its total",
     "POST /v3/payscore/serviceorder/{out_order_no}/sync": "its example's service is another one",
 }
 

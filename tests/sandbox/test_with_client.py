@@ -137,3 +137,27 @@ async def test_a_bill(sandbox: Sandbox) -> None:
         async with wxpay.bills.trade("2025-11-25") as bill:
             rows = [row async for row in bill]
     assert len(rows) == 1
+
+
+async def test_apiv2_operations_with_forms_of_their_own(sandbox: Sandbox) -> None:
+    """A merchant number under another name, a signed upload, and a page that is opened without a signature."""
+    async with Wechatpay(**sandbox.settings()) as wxpay:
+        settled = await wxpay.v2.pay.settlementquery.post(
+            {"appid": "wxd678efh567hg6787", "usetag": 1, "offset": 0, "limit": 10, "date_start": "20150807", "date_end": "20150807"}
+        )
+        uploaded = await wxpay.v2.secapi.mch.uploadmedia.post(file=b"a picture", filename="picture.png")
+        opened = await wxpay.v2.appauth.authindex.get(
+            params={
+                "appid": "wxd678efh567hg6787",
+                "redirect_uri": "https://shop.example.com/back",
+                "response_type": "code",
+                "scope": "pay_identity",
+                "state": "STATE",
+            }
+        )
+
+    assert settled.data["mch_id"] == sandbox.merchant.mchid
+    assert uploaded.data["result_code"] == "SUCCESS"
+    assert sandbox.calls[-2].signature_fits
+    assert opened.status_code == 302
+    assert sandbox.calls[-1].signature is None
