@@ -152,7 +152,7 @@ async def test_an_order_that_is_closed_is_not_collected(client: Handmade, sandbo
 
 async def test_a_partner_charges_for_its_merchant(client: Handmade, sandbox: Sandbox) -> None:
     who = {"sp_appid": APPID, "sub_mchid": "1900000110"}
-    body = {name: value for name, value in contract().items() if name != "appid"} | who
+    body = {name: value for name, value in contract().items() if name not in {"appid", "out_user_code"}} | who
     await client.call("POST", "/v3/papay/scheduled-deduct-sign/partner/contracts/pre-entrust-sign/app", body)
     contract_id = sandbox.sign_contract("wxwtdk20200910100000", openid=OPENID)
     path = "/v3/papay/sign/partner/contracts/plan-id/12535/out-contract-code/wxwtdk20200910100000"
