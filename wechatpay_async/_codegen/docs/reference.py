@@ -159,9 +159,25 @@ _HANDLER = """@router.on("{0}")
 async def handle(notification: Notification) -> None:
     print(notification.id, notification.resource)"""
 
+_ANSWERING_HANDLER = """@router.on("{0}")
+async def handle(notification: Notification) -> Answer:
+    print(notification.id, notification.resource)
+    return notification.answer({1})"""
+
+# What the events that are questions can be answered with.
+_ANSWERS = {
+    "CROSS_BORDER_PAY.GET_MCH_INFO": '{"acq_tid": "1", "mch_id": "1900000109", "limit_bank_acc_type": "UNLIMIT", "client_ip": "192.0.2.1"}',
+    "CROSS_BORDER_PAY.PUSH_ORDER_INFO": (
+        '{"acq_tid": "1", "prepay_id": "wx2611", "expire_time": "2026-11-26T13:29:35+08:00", "client_ip": "192.0.2.1"}'
+    ),
+    "PARKING_FEE.QUERY_TRANS_INFO": '{"total_amount": 500, "payable_amount": 500, "paid_amount": 0}',
+    "ENTRUST.TERMINATE_RETENTION": '{"retention_type": "COUPON", "coupon_info": {"state": "NOT_SEND_COUPON"}}',
+}
+
 
 def _event_page(event: Event, words: Words) -> str:
-    handler = _HANDLER.format(event.event)
+    answer = _ANSWERS.get(event.event)
+    handler = _HANDLER.format(event.event) if answer is None else _ANSWERING_HANDLER.format(event.event, answer)
     facts = [f"- {event.api}", *(f"- {words.original_type}: `{name}`" for name in event.original_types)]
     facts += [f"- {words.official}: <{page}>" for page in event.docs]
     parts = [
