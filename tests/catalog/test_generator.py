@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import runpy
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -95,11 +95,12 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done == ["catalogue", "types"] * 2
 
 
-def test_the_usage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["codegen", "import"])
-    monkeypatch.delitem(sys.modules, "wechatpay_async._codegen.__main__")
+def test_the_usage() -> None:
     with pytest.raises(SystemExit, match="usage: python -m wechatpay_async._codegen"):
-        runpy.run_module("wechatpay_async._codegen", run_name="__main__")
+        command.main(["import"])
+    done = subprocess.run([sys.executable, "-m", "wechatpay_async._codegen", "import"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("usage: python -m wechatpay_async._codegen")
 
 
 def test_nothing_new() -> None:
