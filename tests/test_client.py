@@ -29,7 +29,7 @@ from tests.support.platform import NOW, Platform, answer, check_request, client,
 from wechatpay_async import Response, Wechatpay, errors
 from wechatpay_async.crypto import aes, rsa
 from wechatpay_async.platform_keys import StaticKeys
-from wechatpay_async.protocol.sensitive import Sealed
+from wechatpay_async.protocol.sealed import Sealed
 
 pytestmark = pytest.mark.anyio
 

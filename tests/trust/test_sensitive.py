@@ -21,7 +21,8 @@ from wechatpay_async.catalog import Schema
 from wechatpay_async.crypto.keys import load_private_key
 from wechatpay_async.errors import DecryptionError, InvalidData
 from wechatpay_async.protocol import sensitive
-from wechatpay_async.protocol.sensitive import Encryption, Plan, Sealed
+from wechatpay_async.protocol.sealed import Sealed
+from wechatpay_async.protocol.sensitive import Encryption, Plan
 
 KEY = load_private_key(vectors("rsa_oaep")[0].inputs["private_key_pem"])
 OAEP = sensitive.oaep_encryption(KEY.public_key())
