@@ -85,6 +85,11 @@ async def test_each_page_can_be_read(people: httpx.AsyncClient, client: Handmade
     assert "code-1" in (await people.get("/_sandbox/contract")).text
 
 
+async def test_the_script_listens_before_anything_is_seen(people: httpx.AsyncClient) -> None:
+    head = (await people.get(f"{PAGES}/cashier")).text.split("<body>")[0]
+    assert '<script src="/_sandbox/pages/static/pages.js"></script>' in head  # not deferred: a key pressed before it ran would be lost
+
+
 async def test_what_a_scanner_finds(people: httpx.AsyncClient, client: Handmade, sandbox: Sandbox) -> None:
     code_url = (await client.call("POST", NATIVE, native_order()))["code_url"]
     package = (await client.call("POST", "/v3/payscore/serviceorder", score_order()))["package"]

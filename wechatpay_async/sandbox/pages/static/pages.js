@@ -24,17 +24,24 @@
     setTimeout(watch, 1000);
   }
 
-  const shownByGet = document.querySelector("[role=alert], [data-onward]") === null;
-  if (live().length && shownByGet && document.querySelector(".done") === null) setTimeout(watch, 1000);
-
   const tell = (result) => parent !== window && parent.postMessage({ wechatpaySandbox: { err_msg: result } }, "*");
-  const result = document.querySelector("[data-bridge-result]");
-  if (result) tell(result.dataset.bridgeResult);
-  const close = document.querySelector("[data-bridge-close]");
-  close?.addEventListener("click", () => (parent === window ? history.back() : tell(close.dataset.bridgeClose)));
-  const escape = document.querySelector("[data-bridge-escape]");
-  if (escape) addEventListener("keydown", (event) => event.key === "Escape" && tell(escape.dataset.bridgeEscape));
 
-  const onward = document.querySelector("[data-onward]");
-  if (onward) setTimeout(() => location.assign(onward.href), 800);
+  // Listened for before the page has a body: whatever can be seen can be clicked, and Escape works from the first moment on.
+  addEventListener("click", (event) => {
+    const close = event.target.closest("[data-bridge-close]");
+    if (close) parent === window ? history.back() : tell(close.dataset.bridgeClose);
+  });
+  addEventListener("keydown", (event) => {
+    const escape = document.querySelector("[data-bridge-escape]");
+    if (escape && event.key === "Escape") tell(escape.dataset.bridgeEscape);
+  });
+
+  addEventListener("DOMContentLoaded", () => {
+    const shownByGet = document.querySelector("[role=alert], [data-onward]") === null;
+    if (live().length && shownByGet && document.querySelector(".done") === null) setTimeout(watch, 1000);
+    const result = document.querySelector("[data-bridge-result]");
+    if (result) tell(result.dataset.bridgeResult);
+    const onward = document.querySelector("[data-onward]");
+    if (onward) setTimeout(() => location.assign(onward.href), 800);
+  });
 })();
