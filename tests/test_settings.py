@@ -14,12 +14,30 @@ from tests.support.keys import APIV3_KEY, MERCHANT_KEY_PEM, MERCHANT_SERIAL, PLA
 from tests.support.platform import Platform, answer, client, settings
 from wechatpay_async import ConfigError, Wechatpay, WechatpayError
 from wechatpay_async.crypto.masking import MaskedBytes, masked
+from wechatpay_async.key_stores import FileStore
+from wechatpay_async.platform_keys import StaticKeys
 from wechatpay_async.settings import checked_base_url, is_loopback
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"certs": "pub_key.pem"}, "certs: expected a mapping of serials to keys, got str"),
     ({"certs": [("a", "b")]}, "certs: expected a mapping of serials to keys, got list"),
     ({"certs": {5: PLATFORM_PUBLIC_PEM}}, "certs: expected serials as text, got int"),
+    ({"certs": ""}, "certs: expected a mapping of serials to keys, got str"),
+    ({"certs": []}, "certs: expected a mapping of serials to keys, got list"),
+    ({"private_key_password": 5}, "private_key_password: expected text or bytes, got int"),
+    ({"pkcs12_password": 1900000109}, "pkcs12_password: expected text or bytes, got int (the merchant number, unless it was changed)"),
+    ({"pkcs12": {}}, "pkcs12: expected a path or bytes, got dict"),
+    ({"pkcs12": b""}, "pkcs12: is empty"),
+    ({"agent_secret": " "}, "agent_secret: is empty"),
+    ({"platform_keys": {}}, "platform_keys: expected a source of keys, got dict (keys by their serials go into certs=)"),
+    ({"platform_keys": StaticKeys}, "platform_keys: expected a source of keys, got type"),
+    ({"platform_keys": False}, "platform_keys: expected a source of keys, got bool"),
+    ({"platform_keys": "Auto"}, "platform_keys: unknown value 'Auto'"),
+    (
+        {"platform_keys": "auto", "key_store": "keys.json"},
+        "key_store: expected a store with load and save, got str (FileStore('keys.json'))",
+    ),
+    ({"platform_keys": "auto", "key_store": FileStore}, "key_store: expected a store with load and save, got type"),
     ({"apiv3_key": 5}, "apiv3_key: expected text or bytes, got int"),
     ({"secret": 5}, "secret: expected text or bytes, got int"),
     ({"agent_secret": 5}, "agent_secret: expected text, got int"),
@@ -32,6 +50,23 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"base_url": "https://api.mch.weixin.qq.com:99999"}, "base_url: there is no port 99999"),
     ({"base_url": "http://127.0.0.1.evil.example"}, "base_url: plain http is for this machine alone"),
     ({"backup_urls": "https://api2.mch.weixin.qq.com"}, "backup_urls: expected a list of URLs, got one"),
+    ({"backup_urls": 5}, "backup_urls: expected a list of URLs, got int"),
+    ({"backup_urls": b"https://api2.mch.weixin.qq.com"}, "backup_urls: expected a list of URLs, got bytes"),
+    ({"backup_urls": iter(["https://api2.mch.weixin.qq.com"])}, "backup_urls: expected a list of URLs, got list_iterator"),
+    ({"backup_urls": [None]}, "backup_urls: expected a URL as text, got NoneType"),
+    ({"rate_limits": 150}, "rate_limits: expected a mapping of families to calls a second, got int"),
+    ({"rate_limits": [("POST /v3/refund", 1)]}, "rate_limits: expected a mapping of families to calls a second, got list"),
+    ({"rate_limits": {5: 1}}, "rate_limits: expected families as text, got int"),
+    ({"rate_limits": {"POST /v3/refund": "1"}}, "rate_limits: expected calls a second as a number, got str"),
+    ({"watchers": print}, "watchers: expected a list of functions, got builtin_function_or_method"),
+    ({"watchers": "print"}, "watchers: expected a list of functions, got one"),
+    ({"watchers": ["print"]}, "watchers: expected functions, got str"),
+    ({"dangerously_skip_verification": "false"}, "dangerously_skip_verification: expected True or False, got str"),
+    ({"connections": {}}, "connections: expected the connections of another client, got dict"),
+    ({"timeout": True}, "timeout: expected seconds, or None for no limit, got bool"),
+    ({"timeout": float("inf")}, "timeout: inf seconds (more than zero, or None for no limit)"),
+    ({"deadline": 10**400}, "deadline: 10000000000000000000 seconds"),
+    ({"deadline": False}, "deadline: expected seconds, or None for no limit, got bool"),
     ({"timeout": "5"}, "timeout: expected seconds, or None for no limit, got str (timeout=30.0)"),
     ({"timeout": -1}, "timeout: -1 seconds (more than zero, or None for no limit)"),
     ({"deadline": float("nan")}, "deadline: nan seconds"),
@@ -61,6 +96,37 @@ def test_settings_of_a_sibling_are_checked_too() -> None:
         wxpay.with_options(deadline=-1)
     with pytest.raises(ConfigError, match="timeout: 0 seconds"):
         wxpay.with_options(timeout=0)
+    with pytest.raises(ConfigError, match="validate: expected one of off, warn, strict, got bool"):
+        wxpay.with_options(validate=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] — what is looked at
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"transport": httpx.MockTransport(lambda _: answer())}, "transport: given beside connections that are shared"),
+        ({"http_client": httpx.AsyncClient()}, "transport: given beside connections that are shared"),
+        ({"connections": None}, "connections: given to share()"),
+        ({"watchers": ["print"]}, "watchers: expected functions, got str"),
+    ],
+)
+def test_what_a_sharing_client_cannot_have_of_its_own(changes: dict[str, Any], message: str) -> None:
+    """Otherwise its calls would go another way than the one that was given."""
+    with pytest.raises(ConfigError) as caught:
+        Wechatpay(**settings()).share(**settings(transport=None) | changes)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ([("WECHATPAY_MCHID", "1")], "environ: expected a mapping of names to text, got list"),
+        ({5: "x"}, "environ: expected names as text, got int"),
+    ],
+)
+def test_an_environment_of_a_wrong_kind(environ: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Wechatpay.from_env(environ)
+    assert str(caught.value).startswith(message)
 
 
 def test_a_pem_text_in_one_line() -> None:

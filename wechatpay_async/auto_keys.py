@@ -20,7 +20,7 @@ import httpx
 
 from wechatpay_async.crypto.keys import PlatformKey
 from wechatpay_async.errors import BadSignature, ConfigError, TransportError, WechatpayError
-from wechatpay_async.key_stores import KeyStore
+from wechatpay_async.key_stores import KeyStore, check_store
 from wechatpay_async.platform_keys import KeySource, is_valid, preferred_key, unknown_serial
 from wechatpay_async.protocol import certificates
 
@@ -69,6 +69,8 @@ class AutoKeys:
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        if store is not None:
+            check_store(store)
         self._fetch = fetch
         self._apiv3_key = apiv3_key
         self._given: Mapping[str, PlatformKey] = MappingProxyType({key.serial: key for key in given})

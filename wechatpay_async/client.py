@@ -48,7 +48,7 @@ from wechatpay_async.errors import (
     ValidationWarning,
     WechatpayError,
 )
-from wechatpay_async.platform_keys import KeySource, StaticKeys
+from wechatpay_async.platform_keys import KeySource, StaticKeys, checked_source
 from wechatpay_async.protocol import v3
 from wechatpay_async.protocol.target import encode_query
 from wechatpay_async.response import Response
@@ -56,11 +56,16 @@ from wechatpay_async.retry import Hosts, Retry, decide, is_repeatable
 from wechatpay_async.settings import (
     DEFAULT_BASE_URL,
     DEFAULT_TIMEOUT,
+    check_function,
     check_kind,
+    check_pkcs12,
+    check_switch,
     checked_base_url,
     checked_choice,
     checked_seconds,
+    checked_text,
     checked_timeout,
+    checked_urls,
     is_loopback,
 )
 from wechatpay_async.watching import Watcher, Watchers
@@ -201,6 +206,7 @@ class Wechatpay:
 
         # Error reporters show the variables of each frame of a traceback: from here on none of them shows a key.
         private_key, private_key_password, pkcs12_password = masked(private_key), masked(private_key_password), masked(pkcs12_password)
+        pkcs12 = masked(pkcs12)
         apiv3_key, secret, agent_secret = masked(apiv3_key), masked(secret), masked(agent_secret)
         certs = {name: masked(key) for name, key in certs.items()} if isinstance(certs, Mapping) else certs
         self._merchant = load_merchant(
@@ -215,24 +221,20 @@ class Wechatpay:
             brand_id=brand_id,
         )
         self._base_url = checked_base_url(base_url)
-        if isinstance(backup_urls, str):
-            raise ConfigError("backup_urls", "expected a list of URLs, got one", hint=f"backup_urls=[{backup_urls!r}]")
         backups = backup_urls if backup_urls is not None else DEFAULT_BACKUP_URLS if base_url == DEFAULT_BASE_URL else ()
-        hosts = Hosts([self._base_url, *(checked_base_url(url, "backup_urls") for url in backups)])
+        hosts = Hosts([self._base_url, *checked_urls("backup_urls", backups)])
         self._deadline = checked_seconds("deadline", deadline)
         self._retry = _checked_retry(retry)
-        if agent_secret is not None:
-            check_kind("agent_secret", agent_secret, str, "text")
-        self._agent_secret = agent_secret
+        self._agent_secret = checked_text("agent_secret", agent_secret)
         self._limits = _rate_limits(rate_limits)
         self._watchers = Watchers(watchers)
-        if not callable(clock):
-            raise ConfigError("clock", f"expected a function that gives seconds, got {type(clock).__name__}", hint="clock=time.time")
+        check_function("clock", clock, "a function that gives seconds", hint="clock=time.time")
         self._clock = clock
         self._validate = checked_choice("validate", validate, ("off", "warn", "strict"))
         timeout = checked_timeout(timeout)
         self._timeouts = timeout.as_dict()
         self._keys = self._key_source(platform_keys, key_store)
+        check_switch("dangerously_skip_verification", dangerously_skip_verification)
         if dangerously_skip_verification and not all(is_loopback(url.host) for url in hosts.urls):
             raise ConfigError(
                 "dangerously_skip_verification",
@@ -245,6 +247,10 @@ class Wechatpay:
             check_kind("http_client", http_client, httpx.AsyncClient, "an httpx.AsyncClient")
         if transport is not None:
             check_kind("transport", transport, (str, httpx.AsyncBaseTransport), 'an httpx.AsyncBaseTransport or "fast"')
+        if connections is not None:
+            check_kind("connections", connections, Connections, "the connections of another client", hint="share() gives them")
+            if transport is not None or http_client is not None:
+                raise ConfigError("transport", "given beside connections that are shared", hint="a client of its own: Wechatpay(…)")
         self._is_guest = connections is not None
         self._connections = connections or Connections(hosts, timeout, transport=transport, http_client=http_client)
         self._hosts = hosts if self._connections.hosts.urls != hosts.urls else self._connections.hosts
@@ -258,6 +264,7 @@ class Wechatpay:
             signer=self._connections.signer,
         )
         self._urls: dict[tuple[bytes, str], httpx.URL] = {}
+        check_pkcs12(pkcs12, pkcs12_password)
         self._pkcs12, self._pkcs12_password = pkcs12, pkcs12_password
         self._shared: dict[str, Any] = {
             "base_url": base_url,
@@ -280,12 +287,10 @@ class Wechatpay:
             from wechatpay_async.auto_keys import AutoKeys
 
             return AutoKeys(self._fetch_certificates, merchant.apiv3_key, given=merchant.platform_keys, store=store, clock=self._clock)
-        if isinstance(source, str):
-            raise ConfigError("platform_keys", f"unknown value {source!r}", hint='"auto", a KeySource, or nothing')
         if store is not None:
             raise ConfigError("key_store", "given without anything to keep", hint='it goes with platform_keys="auto"')
         if source is not None:
-            return source
+            return checked_source(source)
         if not merchant.platform_keys and merchant.secret is None:
             raise ConfigError(
                 "certs", "missing: no reply could be verified", hint='certs={"PUB_KEY_ID_…": "pub_key.pem"}, or platform_keys="auto"'
@@ -321,6 +326,8 @@ class Wechatpay:
         `settings` are the other merchant's (`mchid`, `serial`, `private_key`, `certs`, …); whatever is no merchant's own (`base_url`,
         `timeout`, `retry`, `validate`, `watchers`, …) is as here unless it is given. Raises `ConfigError`.
         """
+        if "connections" in settings:
+            raise ConfigError("connections", "given to share()", hint="the other merchant's client takes this one's")
         return type(self)(**{**self._shared, **settings}, connections=self._connections)
 
     def with_options(

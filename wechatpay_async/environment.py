@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wechatpay_async.errors import ConfigError
+from wechatpay_async.settings import check_kind
 from wechatpay_async.spelling import nearest
 
 __all__ = ["settings_from"]
@@ -31,9 +32,11 @@ def settings_from(environ: Mapping[str, str]) -> dict[str, Any]:
 
     Raises `ConfigError` that names the variable.
     """
+    check_kind("environ", environ, Mapping, "a mapping of names to text", hint="from_env() reads os.environ")
     settings: dict[str, Any] = {setting: environ[name] for name, setting in _VARIABLES.items() if environ.get(name)}
     known = [*_VARIABLES, _PUBLIC_KEY_ID, _PUBLIC_KEY]
     for name in environ:
+        check_kind("environ", name, str, "names as text")
         if name.startswith("WECHATPAY_") and name not in known and (near := nearest(name, known, likeness=0.9)):
             raise ConfigError(name, "unknown variable", hint=f"did you mean {near[0]}?")
     key_id, key = environ.get(_PUBLIC_KEY_ID), environ.get(_PUBLIC_KEY)

@@ -11,13 +11,17 @@ import os
 import tempfile
 from os import PathLike
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import anyio.to_thread
 
-__all__ = ["FileStore", "KeyStore", "MemoryStore"]
+from wechatpay_async.errors import ConfigError
+from wechatpay_async.settings import check_kind
+
+__all__ = ["FileStore", "KeyStore", "MemoryStore", "check_store"]
 
 
+@runtime_checkable
 class KeyStore(Protocol):
     """Keeps one merchant's downloads; anything with these two methods will do, a Redis key for example.
 
@@ -31,6 +35,13 @@ class KeyStore(Protocol):
     async def save(self, data: bytes) -> None:
         """Keep `data` in place of what was there."""
         ...
+
+
+def check_store(store: object) -> None:
+    """Raise `ConfigError` for what cannot keep anything: its failures would only be seen in the log, one download after the other."""
+    if isinstance(store, type) or not isinstance(store, KeyStore):
+        cure = f"FileStore({store!r})" if isinstance(store, (str, PathLike)) else "FileStore(path), or MemoryStore()"
+        raise ConfigError("key_store", f"expected a store with load and save, got {type(store).__name__}", hint=cure)
 
 
 class MemoryStore:
@@ -55,6 +66,7 @@ class FileStore:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
+        check_kind("path", path, (str, PathLike), "a path", hint="the file itself")
         self._path = Path(path)
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 import anyio
 
 from wechatpay_async.errors import ConfigError
+from wechatpay_async.settings import check_kind
 
 __all__ = ["DOCUMENTED_RATES", "Pace", "RateLimits"]
 
@@ -74,11 +75,14 @@ class RateLimits:
     __slots__ = ("_found", "_gates")
 
     def __init__(self, rates: Mapping[str, float]) -> None:
+        check_kind("rate_limits", rates, Mapping, "a mapping of families to calls a second", hint='or "documented"')
         for family, rate in rates.items():
+            check_kind("rate_limits", family, str, "families as text", hint='"POST /v3/refund"')
             if not family.partition(" ")[2].startswith("/"):
                 raise ConfigError(
                     "rate_limits", f"{family[:64]!r} is no family", hint='"POST /v3/refund": a method and the start of a path'
                 )
+            check_kind("rate_limits", rate, (int, float), "calls a second as a number", hint="a number above 0")
             if not rate > 0:
                 raise ConfigError("rate_limits", f"{family}: {rate!r} calls a second", hint="a number above 0")
         self._gates = {family: _Gate(rate) for family, rate in rates.items()}

@@ -67,7 +67,7 @@ def load_merchant(
         key = load_private_key(private_key, password=private_key_password)
         certificate = None if merchant_cert is None else load_certificate(merchant_cert, parameter="merchant_cert")
         own_serial = _own_serial(serial, certificate, key)
-        platform_keys = _platform_keys(certs or {}, own_serial, key)
+        platform_keys = () if certs is None else _platform_keys(certs, own_serial, key)
     except ConfigError as error:
         # The readers hold the key as plain text, and error reporters show the variables of each frame of a traceback.
         raise error.with_traceback(None) from None

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from wechatpay_async.errors import ConfigError, UnknownSerial
 
 if TYPE_CHECKING:
     from wechatpay_async.crypto.keys import PlatformKey
 
-__all__ = ["KeySource", "StaticKeys", "is_valid", "preferred_key", "unknown_serial"]
+__all__ = ["KeySource", "StaticKeys", "checked_source", "is_valid", "preferred_key", "unknown_serial"]
 
 
+@runtime_checkable
 class KeySource(Protocol):
     """Where the client and the notifications look for a platform key."""
 
@@ -69,6 +70,16 @@ class StaticKeys:
     def preferred_serial(self) -> str | None:
         """The serial of the key that encrypts."""
         return self._preferred.serial if self._preferred else None
+
+
+def checked_source(source: KeySource | str) -> KeySource:
+    """`source`, if it can find keys. Raises `ConfigError` for anything else that may have been meant as one."""
+    if isinstance(source, str):
+        raise ConfigError("platform_keys", f"unknown value {source[:32]!r}", hint='"auto", a KeySource, or nothing')
+    if isinstance(source, type) or not isinstance(source, KeySource):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        cure = "keys by their serials go into certs=" if isinstance(source, Mapping) else '"auto", a KeySource, or nothing'
+        raise ConfigError("platform_keys", f"expected a source of keys, got {type(source).__name__}", hint=cure)
+    return source
 
 
 def preferred_key(keys: Iterable[PlatformKey], *, now: datetime | None = None) -> PlatformKey | None:

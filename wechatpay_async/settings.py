@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import Final
+from os import PathLike
+from typing import Final, cast
 
 import httpx
 
@@ -14,11 +16,17 @@ from wechatpay_async.spelling import nearest
 __all__ = [
     "DEFAULT_BASE_URL",
     "DEFAULT_TIMEOUT",
+    "check_function",
     "check_kind",
+    "check_pkcs12",
+    "check_switch",
     "checked_base_url",
     "checked_choice",
+    "checked_list",
     "checked_seconds",
+    "checked_text",
     "checked_timeout",
+    "checked_urls",
     "is_loopback",
 ]
 
@@ -26,6 +34,9 @@ __all__ = [
 DEFAULT_TIMEOUT: Final = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
 
 DEFAULT_BASE_URL: Final = "https://api.mch.weixin.qq.com"
+
+# Seconds. A time beyond this is meant to have no end, and some timers cannot count so far.
+_ENDLESS: Final = 1e9
 
 
 def check_kind(parameter: str, value: object, kinds: type | tuple[type, ...], wanted: str, *, hint: str | None = None) -> None:
@@ -45,18 +56,65 @@ def checked_choice(parameter: str, value: str, choices: tuple[str, ...]) -> str:
     return value
 
 
+def checked_text(parameter: str, value: str | None) -> str | None:
+    """Text with something in it; None where it is not given."""
+    if value is not None:
+        check_kind(parameter, value, str, "text")
+        if not value.strip():
+            raise ConfigError(parameter, "is empty", hint="leave it out where there is none")
+    return value
+
+
+def check_switch(parameter: str, value: bool) -> None:
+    """`True` or `False` and nothing else: the text "false" is as true as any other."""
+    check_kind(parameter, value, bool, "True or False")
+
+
+def check_function(parameter: str, value: object, wanted: str, *, hint: str) -> None:
+    """Refuse what cannot be called."""
+    if not callable(value):
+        raise ConfigError(parameter, f"expected {wanted}, got {type(value).__name__}", hint=hint)
+
+
+def checked_list(parameter: str, values: Sequence[object], wanted: str, *, hint: str) -> tuple[object, ...]:
+    """A list or a tuple, which can be read again, unlike an iterator; one text is not a list of its letters."""
+    if isinstance(values, str):
+        raise ConfigError(parameter, f"expected {wanted}, got one", hint=hint)
+    check_kind(parameter, values, (list, tuple), wanted, hint=hint)
+    return tuple(values)
+
+
 def checked_seconds(parameter: str, value: float | None) -> float | None:
     """A time above zero, in seconds; None for no limit."""
     if value is not None:
-        check_kind(parameter, value, (int, float), "seconds, or None for no limit", hint=f"{parameter}=30.0")
-        if not value > 0:  # NaN is not either
-            raise ConfigError(parameter, f"{value} seconds", hint="more than zero, or None for no limit")
+        wanted, hint = "seconds, or None for no limit", f"{parameter}=30.0"
+        check_kind(parameter, value, (int, float), wanted, hint=hint)
+        if isinstance(value, bool):
+            raise ConfigError(parameter, f"expected {wanted}, got bool", hint=hint)
+        if not 0 < value < _ENDLESS:  # NaN is not either
+            raise ConfigError(parameter, f"{value!s:.20} seconds", hint="more than zero, or None for no limit")
     return value
 
 
 def checked_timeout(timeout: float | httpx.Timeout | None) -> httpx.Timeout:
     """One time-out for every step of an attempt, or one for each."""
     return timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(checked_seconds("timeout", timeout))
+
+
+def check_pkcs12(pkcs12: object, password: object) -> None:
+    """Refuse a client certificate that is neither its bytes nor its path, or whose password is no text; it is read when first needed."""
+    if pkcs12 is not None:
+        check_kind("pkcs12", pkcs12, (str, bytes, PathLike), "a path or bytes", hint='pkcs12="apiclient_cert.p12"')
+        if pkcs12 in ("", b""):
+            raise ConfigError("pkcs12", "is empty", hint="leave it out where there is none")
+    if password is not None:
+        check_kind("pkcs12_password", password, (str, bytes), "text or bytes", hint="the merchant number, unless it was changed")
+
+
+def checked_urls(parameter: str, urls: Sequence[str]) -> list[httpx.URL]:
+    """Several hosts, each as `checked_base_url` wants it."""
+    listed = checked_list(parameter, urls, "a list of URLs", hint=f'{parameter}=["{DEFAULT_BASE_URL}"]')
+    return [checked_base_url(cast("str", url), parameter) for url in listed]
 
 
 def checked_base_url(base_url: str, parameter: str = "base_url") -> httpx.URL:

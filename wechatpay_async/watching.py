@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 import httpx
+
+from wechatpay_async.settings import check_function, checked_list
 
 __all__ = ["Attempt", "Watcher", "Watchers"]
 
@@ -56,7 +58,10 @@ class Watchers:
     """Tells the log and every watcher."""
 
     def __init__(self, watchers: Sequence[Watcher] = ()) -> None:
-        self._watchers = tuple(watchers)
+        listed = checked_list("watchers", watchers, "a list of functions", hint="watchers=[…]: each takes an Attempt")
+        for watcher in listed:
+            check_function("watchers", watcher, "functions", hint="each takes an Attempt")
+        self._watchers = cast("tuple[Watcher, ...]", listed)
 
     async def over(self, work: Awaitable[A], *, method: str, template: str, host: str, mchid: str, number: int) -> A:
         """Await one attempt and tell how it went. Gives and raises what `work` does."""

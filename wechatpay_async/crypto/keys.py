@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -65,6 +66,8 @@ def load_private_key(
     source: KeyText | RSAPrivateKey, *, password: bytes | str | None = None, parameter: str = "private_key"
 ) -> RSAPrivateKey:
     """The merchant's RSA private key. Raises `ConfigError` that names `parameter`."""
+    if not isinstance(password, (str, bytes, NoneType)):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        raise ConfigError(f"{parameter}_password", f"expected text or bytes, got {type(password).__name__}")
     if isinstance(source, RSAPrivateKey):
         return _long_enough(source, parameter)
     data = _read(source, parameter)
