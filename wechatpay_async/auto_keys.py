@@ -21,8 +21,9 @@ import httpx
 from wechatpay_async.crypto.keys import PlatformKey
 from wechatpay_async.errors import BadSignature, ConfigError, TransportError, WechatpayError
 from wechatpay_async.key_stores import KeyStore, check_store
-from wechatpay_async.platform_keys import KeySource, is_valid, preferred_key, unknown_serial
+from wechatpay_async.platform_keys import KeySource, by_serial, checked_source, is_valid, preferred_key, unknown_serial
 from wechatpay_async.protocol import certificates
+from wechatpay_async.settings import check_function, check_kind
 
 __all__ = ["AutoKeys", "Fetch", "Refresher"]
 
@@ -69,11 +70,14 @@ class AutoKeys:
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        check_function("fetch", fetch, "a coroutine function that downloads", hint="of a client: wxpay.platform_keys does it")
+        check_function("clock", clock, "a function that gives seconds", hint="clock=time.time")
+        check_kind("apiv3_key", apiv3_key, bytes, "bytes", hint="key.encode()")
         if store is not None:
             check_store(store)
         self._fetch = fetch
         self._apiv3_key = apiv3_key
-        self._given: Mapping[str, PlatformKey] = MappingProxyType({key.serial: key for key in given})
+        self._given: Mapping[str, PlatformKey] = by_serial("given", given)
         self._store = store
         self._clock = clock
         self._chance = chance
@@ -279,6 +283,9 @@ class Refresher:
     """
 
     def __init__(self, *, at_once: int = 4) -> None:
+        check_kind("at_once", at_once, int, "a number")
+        if at_once < 1:
+            raise ConfigError("at_once", f"{at_once}", hint="1 or more downloads at the same time")
         self._keys: weakref.WeakSet[AutoKeys] = weakref.WeakSet()
         self._at_once = at_once
 
@@ -286,7 +293,8 @@ class Refresher:
         return len(self._keys)
 
     def add(self, keys: KeySource) -> None:
-        """Take a merchant's keys into care. Keys that were given for good need none, and are left out."""
+        """Take a merchant's keys into care. Keys that were given for good need none, and are left out. Raises `ConfigError`."""
+        checked_source(keys)
         if isinstance(keys, AutoKeys):
             self._keys.add(keys)
 

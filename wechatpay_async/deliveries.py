@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import anyio
 
@@ -23,12 +23,13 @@ from wechatpay_async.errors import (
 )
 from wechatpay_async.inbox import Claim, Held, Inbox
 from wechatpay_async.notifications import QUESTIONS, Answer, Notification, fail, v2
+from wechatpay_async.settings import check_duration, check_function, check_kind
 from wechatpay_async.spelling import nearest
 
 if TYPE_CHECKING:
     from wechatpay_async.api.events import EventType
 
-__all__ = ["DEFAULT_BUDGET", "Dispatcher", "Handler", "Handlers", "Parser", "current_claim", "deliver", "refusal"]
+__all__ = ["DEFAULT_BUDGET", "Dispatcher", "Handler", "Handlers", "Parser", "check_receiving", "current_claim", "deliver", "refusal"]
 
 _log = logging.getLogger("wechatpay_async.deliveries")
 _claim: ContextVar[Claim] = ContextVar("wechatpay_claim")
@@ -44,6 +45,7 @@ _Handler = TypeVar("_Handler", bound=Callable[..., object])
 _AnyHandler = TypeVar("_AnyHandler", bound=Handler)
 
 
+@runtime_checkable
 class Parser(Protocol):
     """`Notifications`, or what else parses as it does (`EitherNotifications` takes APIv2's XML, too)."""
 
@@ -160,6 +162,15 @@ def _is_xml(body: object) -> bool:
     return isinstance(body, bytes) and body.lstrip()[:1] == b"<"
 
 
+def check_receiving(notifications: Parser | None, inbox: Inbox | None, budget: float) -> None:
+    """Refuse what could not receive: at the first notification it would be too late. Raises `ConfigError`."""
+    if notifications is not None:
+        check_kind("notifications", notifications, Parser, "something that parses", hint="of a client: wxpay.notifications")
+    if inbox is not None:
+        check_kind("inbox", inbox, Inbox, "an Inbox, or None", hint='SQLiteInbox("inbox.sqlite")')
+    check_duration("budget", budget, zero=True)
+
+
 class Handlers(Generic[_Handler]):
     """Who handles which event."""
 
@@ -169,6 +180,9 @@ class Handlers(Generic[_Handler]):
 
     def add(self, event_types: tuple[str, ...], handler: _Handler, api: API | None = None) -> None:
         """Let `handler` act on these events, or on all that nobody else acts on. Raises `ConfigError` where somebody acts already."""
+        check_function("on", handler, "a function that takes the notification", hint='@….on("TRANSACTION.SUCCESS")')
+        for event_type in event_types:
+            check_kind("on", event_type, str, "events as text", hint='on("TRANSACTION.SUCCESS", "REFUND.SUCCESS")')
         if not event_types:
             if self._otherwise is not None:
                 raise ConfigError("on", "two handlers for all other events")
@@ -196,9 +210,11 @@ class Dispatcher:
         answer = await dispatcher.handle(request.headers, await request.body())
 
     `inbox`: remembers what was handled; None if handlers may run again for a repeated delivery. `budget`: seconds for one delivery.
+    Raises `ConfigError`.
     """
 
     def __init__(self, notifications: Parser, *, inbox: Inbox | None, budget: float = DEFAULT_BUDGET) -> None:
+        check_receiving(notifications, inbox, budget)
         self._notifications = notifications
         self._inbox = inbox
         self._budget = budget

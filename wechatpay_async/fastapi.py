@@ -27,12 +27,13 @@ from starlette.types import Message
 from wechatpay_async import catalog
 from wechatpay_async.catalog import API, Event
 from wechatpay_async.client import Wechatpay
-from wechatpay_async.deliveries import DEFAULT_BUDGET, Handler, Handlers, Parser, current_claim, deliver, refusal
+from wechatpay_async.deliveries import DEFAULT_BUDGET, Handler, Handlers, Parser, check_receiving, current_claim, deliver, refusal
 from wechatpay_async.errors import ConfigError, RequestError, WechatpayError
 from wechatpay_async.inbox import Claim, Inbox
 from wechatpay_async.notifications import Answer, Notification, Notifications, fail
 from wechatpay_async.notifications.core import LARGEST_BODY
 from wechatpay_async.notifications.v2 import EitherNotifications
+from wechatpay_async.settings import check_function
 
 if TYPE_CHECKING:
     from wechatpay_async.api.events import EventType
@@ -112,6 +113,7 @@ class WechatpayRouter(APIRouter):
     def __init__(
         self, path: str, *, inbox: Inbox | None, notifications: Parser | None = None, budget: float = DEFAULT_BUDGET, **options: Any
     ) -> None:
+        check_receiving(notifications, inbox, budget)
         super().__init__(**options)
         self._path = self.prefix + path
         self._inbox = inbox
@@ -144,6 +146,7 @@ class WechatpayRouter(APIRouter):
         """
 
         def register(handler: _Endpoint) -> _Endpoint:
+            check_function("on", handler, "a path operation function", hint='@router.on("TRANSACTION.SUCCESS")')
             endpoint = _as_endpoint(handler)
             self._handlers.add(event_types, endpoint, api)
             self._route(endpoint, None)  # a signature that FastAPI cannot serve is told here, not at the first notification

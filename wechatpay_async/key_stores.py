@@ -40,7 +40,7 @@ class KeyStore(Protocol):
 def check_store(store: object) -> None:
     """Raise `ConfigError` for what cannot keep anything: its failures would only be seen in the log, one download after the other."""
     if isinstance(store, type) or not isinstance(store, KeyStore):
-        cure = f"FileStore({store!r})" if isinstance(store, (str, PathLike)) else "FileStore(path), or MemoryStore()"
+        cure = f"FileStore({store!r})" if isinstance(store, str) else "FileStore(path), or MemoryStore()"
         raise ConfigError("key_store", f"expected a store with load and save, got {type(store).__name__}", hint=cure)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NotRequired
+from typing import Literal, NotRequired, cast
 from urllib.parse import quote, urlencode
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -271,14 +271,19 @@ def coupon_plugin(*, coupons: Sequence[Coupon], send_coupon_merchant: str, secre
     https://pay.weixin.qq.com/doc/v3/merchant/4012285674
     """
     _check(send_coupon_merchant=send_coupon_merchant)
+    if not isinstance(coupons, (list, tuple)):
+        raise InvalidData("coupons", f"expected a list, got {type(coupons).__name__}")
     if not 1 <= len(coupons) <= _MOST_COUPONS:
         raise InvalidData("coupons", f"expected 1 to {_MOST_COUPONS}, got {len(coupons)}")
     signed = {"send_coupon_merchant": send_coupon_merchant}
     for place, coupon in enumerate(coupons):
+        if not isinstance(coupon, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+            raise InvalidData(f"coupons[{place}]", f"expected a mapping, got {type(coupon).__name__}")
+        _check(**{f"coupons[{place}].{name}": value for name, value in cast("Mapping[str, str]", coupon).items() if value != ""})
         for name in ("stock_id", "out_request_no"):
             if not coupon.get(name):
                 raise InvalidData(f"coupons[{place}].{name}", "a value is needed")
-        signed |= {f"{name}{place}": str(value) for name, value in coupon.items()}
+        signed |= {f"{name}{place}": value for name, value in cast("Mapping[str, str]", coupon).items()}
     return {
         "send_coupon_params": [coupon.copy() for coupon in coupons],
         "send_coupon_merchant": send_coupon_merchant,
@@ -300,7 +305,8 @@ def coupon_h5_url(
         "open_id": open_id,
     }
     _check(**fields)
-    if coupon_code:
+    if coupon_code is not None and coupon_code != "":
+        _check(coupon_code=coupon_code)
         fields["coupon_code"] = coupon_code
     fields["sign"] = _v2_signature(fields, secret, "HMAC-SHA256")
     return f"{_COUPON_PAGE}?{_query(fields)}#wechat_pay&wechat_redirect"
@@ -587,7 +593,12 @@ def _bare_prepay_id(prepay_id: str) -> str:
 def _subsidy_suffix(subsidy: Subsidy | None) -> str:
     if subsidy is None:
         return ""
+    if not isinstance(subsidy, Subsidy):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        raise InvalidData("subsidy", f"expected a Subsidy, got {type(subsidy).__name__}", hint="Subsidy(installments=3)")
     _check(period_type=subsidy.period_type)
+    number = subsidy.installments
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:  # pyright: ignore[reportUnnecessaryIsInstance] — as above
+        raise InvalidData("subsidy.installments", f"expected a number above 0, got {number!r:.20}")
     return f"&subsidy_period_type={subsidy.period_type}&selected_installment_number={subsidy.installments}"
 
 

@@ -8,11 +8,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from wechatpay_async.errors import ConfigError, UnknownSerial
+from wechatpay_async.settings import check_kind
 
 if TYPE_CHECKING:
     from wechatpay_async.crypto.keys import PlatformKey
 
-__all__ = ["KeySource", "StaticKeys", "checked_source", "is_valid", "preferred_key", "unknown_serial"]
+__all__ = ["KeySource", "StaticKeys", "by_serial", "checked_source", "is_valid", "preferred_key", "unknown_serial"]
 
 
 @runtime_checkable
@@ -40,7 +41,7 @@ class StaticKeys:
     """The keys given when the client was made: a public key, certificates, or both while a merchant switches."""
 
     def __init__(self, keys: Iterable[PlatformKey] = ()) -> None:
-        self._keys: Mapping[str, PlatformKey] = MappingProxyType({key.serial: key for key in keys})
+        self._keys: Mapping[str, PlatformKey] = by_serial("keys", keys)
         self._preferred = preferred_key(self._keys.values())
 
     @property
@@ -70,6 +71,20 @@ class StaticKeys:
     def preferred_serial(self) -> str | None:
         """The serial of the key that encrypts."""
         return self._preferred.serial if self._preferred else None
+
+
+def by_serial(parameter: str, keys: Iterable[PlatformKey]) -> Mapping[str, PlatformKey]:
+    """The keys by their serials. Raises `ConfigError` for what is no platform key."""
+    from wechatpay_async.crypto.keys import PlatformKey
+
+    check_kind(parameter, keys, Iterable, "a list of platform keys")
+    found: dict[str, PlatformKey] = {}
+    for key in keys:
+        check_kind(
+            parameter, key, PlatformKey, "platform keys", hint="load_platform_key(serial, source), or Wechatpay(certs={serial: source})"
+        )
+        found[key.serial] = key
+    return MappingProxyType(found)
 
 
 def checked_source(source: KeySource | str) -> KeySource:

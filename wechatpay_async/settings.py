@@ -16,6 +16,7 @@ from wechatpay_async.spelling import nearest
 __all__ = [
     "DEFAULT_BASE_URL",
     "DEFAULT_TIMEOUT",
+    "check_duration",
     "check_function",
     "check_kind",
     "check_pkcs12",
@@ -94,6 +95,13 @@ def checked_seconds(parameter: str, value: float | None) -> float | None:
         if not 0 < value < _ENDLESS:  # NaN is not either
             raise ConfigError(parameter, f"{value!s:.20} seconds", hint="more than zero, or None for no limit")
     return value
+
+
+def check_duration(parameter: str, value: float, *, zero: bool = False) -> None:
+    """Refuse what is no time above zero (or `zero`), in seconds."""
+    check_kind(parameter, value, (int, float), "seconds")
+    if isinstance(value, bool) or not (0 < value < _ENDLESS or (zero and value == 0)):
+        raise ConfigError(parameter, f"expected seconds {'from' if zero else 'above'} 0, got {value!r:.20}")
 
 
 def checked_timeout(timeout: float | httpx.Timeout | None) -> httpx.Timeout:

@@ -13,6 +13,7 @@ from typing import Self
 import anyio.to_thread
 
 from wechatpay_async.errors import ConfigError, RequestError
+from wechatpay_async.settings import check_duration, check_function
 
 #: Seconds. Longer than any handler may run (the sender waits 5 s), and over before the third delivery (30 s after the first).
 DEFAULT_LEASE = 20.0
@@ -51,8 +52,10 @@ class Inbox(ABC):
     """
 
     def __init__(self, *, lease: float = DEFAULT_LEASE, keep: float = DEFAULT_KEEP, clock: Callable[[], float] | None = None) -> None:
-        if not lease > 0:
-            raise ConfigError("lease", f"expected seconds above 0, got {lease!r}")
+        check_duration("lease", lease)
+        check_duration("keep", keep)
+        if clock is not None:
+            check_function("clock", clock, "a function that gives seconds", hint="clock=time.time")
         if not keep >= lease:
             raise ConfigError("keep", "must not be shorter than the lease", hint="a notification is repeated for 24 hours and 4 minutes")
         self._lease = lease
@@ -78,6 +81,8 @@ class Inbox(ABC):
 
     def claim_blocking(self, id: str) -> Claim | Held:  # noqa: A002
         """`claim`, blocking."""
+        if not isinstance(id, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+            raise RequestError(f"an id is text, got {type(id).__name__}")
         if not 0 < len(id) <= _LONGEST_ID:
             raise RequestError(f"an id has 1 to {_LONGEST_ID} characters, got {len(id)}")
         self._claims += 1

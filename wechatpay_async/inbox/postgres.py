@@ -11,6 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from wechatpay_async.errors import LeaseLost
 from wechatpay_async.inbox.model import DEFAULT_KEEP, DEFAULT_LEASE, Claim, Held, Inbox
+from wechatpay_async.settings import check_kind
 
 #: The table, for those whose service may not create it.
 SCHEMA = """
@@ -54,6 +55,7 @@ class PostgresInbox(Inbox):
         clock: Callable[[], float] | None = None,
     ) -> None:
         super().__init__(lease=lease, keep=keep, clock=clock)
+        check_kind("server", server, (str, ConnectionPool), "a connection string or a ConnectionPool")
         self._borrowed = not isinstance(server, str)
         self._pool: ConnectionPool[Any] = (
             ConnectionPool(server, min_size=1, max_size=4, timeout=_WAIT_FOR_CONNECTION, open=False) if isinstance(server, str) else server

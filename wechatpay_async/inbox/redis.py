@@ -12,6 +12,7 @@ from typing import Any, cast
 import redis
 
 from wechatpay_async.inbox.model import DEFAULT_KEEP, DEFAULT_LEASE, Claim, Held, Inbox
+from wechatpay_async.settings import check_kind
 
 # Each script is one atomic step on one key, a hash of `token`, `done` and `expires` (seconds, by the server's clock unless one is given).
 _NOW = """
@@ -63,6 +64,7 @@ class RedisInbox(Inbox):
         clock: Callable[[], float] | None = None,
     ) -> None:
         super().__init__(lease=lease, keep=keep, clock=clock)
+        check_kind("server", server, (str, redis.Redis), "a URL or a redis.Redis", hint="the blocking client: it runs in worker threads")
         self._borrowed = not isinstance(server, str)
         self._client = _connect(server) if isinstance(server, str) else server
         self._prefix = prefix

@@ -10,6 +10,7 @@ from os import PathLike, fspath
 
 from wechatpay_async.errors import LeaseLost
 from wechatpay_async.inbox.model import DEFAULT_KEEP, DEFAULT_LEASE, Claim, Held, Inbox
+from wechatpay_async.settings import check_kind
 
 # The sender waits 5 s: a claim that cannot be written by then had better fail, and be delivered again.
 _WAIT_FOR_LOCK = 3.0
@@ -46,6 +47,7 @@ class SQLiteInbox(Inbox):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(lease=lease, keep=keep, clock=clock)
+        check_kind("path", path, (str, PathLike), "a path", hint='SQLiteInbox("inbox.sqlite")')
         self._path = fspath(path)
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None

@@ -15,8 +15,9 @@ from typing import Any, Final, Literal, NamedTuple, NotRequired, TypeAlias, Type
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from wechatpay_async.crypto import rsa
-from wechatpay_async.errors import InvalidData
+from wechatpay_async.errors import InvalidData, RequestError
 from wechatpay_async.protocol.v3 import SCHEME, authorization, encode_json, reply_message
+from wechatpay_async.settings import check_kind
 
 _JSON: Final = MappingProxyType({"Content-Type": "application/json"})
 #: A failure's message is for people who read WeChat Pay's logs; longer ones serve nobody.
@@ -43,9 +44,21 @@ def ack() -> Answer:
 
 
 def fail(message: str, *, status: int = 500) -> Answer:
-    """The notification is not dealt with, and shall be sent again: a 4xx or 5xx `status` with `{"code": "FAIL", "message": …}`."""
+    """The notification is not dealt with, and shall be sent again: a 4xx or 5xx `status` with `{"code": "FAIL", "message": …}`.
+
+    Raises `RequestError` for another status: WeChat Pay would take the notification as delivered.
+    """
+    check_failure(message, status)
     text = message[:_LONGEST_MESSAGE]
     return Answer(status, _JSON, json.dumps({"code": "FAIL", "message": text}, ensure_ascii=True).encode("ascii"))
+
+
+def check_failure(message: object, status: object) -> None:
+    """Refuse a failure that would not be one. Raises `RequestError`."""
+    if not isinstance(message, str):
+        raise RequestError(f"the message of a failure: expected text, got {type(message).__name__}")
+    if not isinstance(status, int) or not 400 <= status < 600:
+        raise RequestError(f"the status of a failure: {status!r:.20}", hint="4xx or 5xx; anything else ends the deliveries")
 
 
 class CollectionCode(TypedDict):
@@ -142,6 +155,11 @@ class Signer:
     mchid: str
     serial: str
     private_key: RSAPrivateKey = field(repr=False)
+
+    def __post_init__(self) -> None:
+        check_kind("mchid", self.mchid, str, "text", hint="the number in quotes")
+        check_kind("serial", self.serial, str, "text", hint="40 hexadecimal digits in quotes")
+        check_kind("private_key", self.private_key, RSAPrivateKey, "a key object", hint="load_private_key(path)")
 
     def authorization(self, body: bytes, timestamp: int, nonce: str) -> str:
         """The `Authorization` header of an answer, over timestamp, nonce and body as in any reply."""

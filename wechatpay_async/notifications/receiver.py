@@ -17,6 +17,7 @@ from wechatpay_async.notifications.answers import Signer
 from wechatpay_async.notifications.core import check_shape, open_resource, raw_body, read_envelope, read_signature, verify
 from wechatpay_async.notifications.model import Notification
 from wechatpay_async.protocol.v3 import SignatureHeaders, check_timestamp
+from wechatpay_async.settings import check_function, check_kind
 
 _log = logging.getLogger("wechatpay_async.notifications")
 
@@ -25,6 +26,7 @@ _APIV3_KEY_BYTES = 32
 _SERIAL = re.compile(r"(?:[0-9A-F]{1,40}|PUB_KEY_ID_[0-9A-Z]{1,64})", re.ASCII)
 
 
+@runtime_checkable
 class KeyFinder(Protocol):
     """Where a merchant's platform keys come from."""
 
@@ -63,9 +65,18 @@ class Recipient:
     ciphers: tuple[AESGCM, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_kind("mchid", self.mchid, str, "text", hint="the number in quotes")
+        if isinstance(self.keys, type) or not isinstance(self.keys, KeyFinder):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+            raise ConfigError(
+                "keys", f"expected a source of keys, got {type(self.keys).__name__}", hint="wxpay.platform_keys, or StaticKeys"
+            )
+        check_kind("apiv3_keys", self.apiv3_keys, (tuple, list), "a tuple of keys", hint="one key: (key,)")
+        if self.signer is not None:
+            check_kind("signer", self.signer, Signer, "a Signer")
         if not self.apiv3_keys:
             raise ConfigError("apiv3_key", "is needed to open notifications", hint="set it in the merchant platform: account, API security")
         for key in self.apiv3_keys:
+            check_kind("apiv3_keys", key, bytes, "keys as bytes", hint="key.encode()")
             if len(key) != _APIV3_KEY_BYTES:
                 raise ConfigError("apiv3_key", f"expected {_APIV3_KEY_BYTES} bytes, got {len(key)}")
         object.__setattr__(self, "ciphers", tuple(AESGCM(key) for key in self.apiv3_keys))
@@ -87,10 +98,11 @@ class Notifications:
 
     def __init__(self, recipients: Iterable[Recipient | Notifications], *, clock: Callable[[], float] = time.time) -> None:
         flat: list[Recipient] = []
-        for entry in recipients:
+        for entry in _listed(recipients):
             flat.extend(entry.recipients if isinstance(entry, Notifications) else [entry])
         if not flat:
             raise ConfigError("recipients", "at least one is needed")
+        check_function("clock", clock, "a function that gives seconds", hint="clock=time.time")
         self._recipients = tuple(flat)
         self._by_mchid = {recipient.mchid: recipient for recipient in flat}
         if len(self._by_mchid) != len(flat):
@@ -208,6 +220,16 @@ class Notifications:
             hint="the APIv3 key given here is not the one that is set in the merchant platform (account, API security, APIv3 key); "
             "it has 32 bytes, and may have been changed since",
         )
+
+
+def _listed(recipients: Iterable[Recipient | Notifications]) -> list[Recipient | Notifications]:
+    """The recipients, one by one. Raises `ConfigError` for what cannot receive anything."""
+    if isinstance(recipients, (Recipient, Notifications)) or not isinstance(recipients, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        raise ConfigError("recipients", f"expected a list, got {type(recipients).__name__}", hint="Notifications([…])")
+    listed = list(recipients)
+    for entry in listed:
+        check_kind("recipients", entry, (Recipient, Notifications), "a Recipient or Notifications", hint="of a client: wxpay.notifications")
+    return listed
 
 
 def _verify(holders: _Holders, signature: SignatureHeaders, raw: bytes) -> PlatformKey:

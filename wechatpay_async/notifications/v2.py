@@ -9,15 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast, overload, runtime_checkable
 
 from wechatpay_async.crypto import aes
 from wechatpay_async.crypto.digests import md5_hex, sha256_hex
 from wechatpay_async.errors import ConfigError, MalformedMessage
-from wechatpay_async.notifications.answers import Answer
+from wechatpay_async.notifications.answers import Answer, check_failure
 from wechatpay_async.notifications.core import Envelope, raw_body
 from wechatpay_async.notifications.model import Notification
 from wechatpay_async.protocol import v2, v3, xml
+from wechatpay_async.settings import check_function, check_kind
 
 if TYPE_CHECKING:
     from wechatpay_async.api.types import v2_events as _t
@@ -26,6 +27,7 @@ __all__ = ["EitherNotifications", "V2Notification", "V2Notifications", "ack", "f
 
 _XML: Final[Mapping[str, str]] = {"Content-Type": v2.CONTENT_TYPE}
 _LONGEST_MESSAGE: Final = 128
+_APIV3_KEY_BYTES: Final = 32
 _BEIJING: Final = timezone(timedelta(hours=8))
 #: A payment that did not come about is told by the same message as one that did; it gets a name of its own, lest it is taken for money.
 PAYMENT_FAILED: Final = "transaction-failed"
@@ -107,11 +109,18 @@ class V2Notifications:
     """Verifies and opens the notifications of one merchant.
 
     `secret`: the APIv2 key, 32 bytes. `apiv3_key`: needed for deposits alone. `clock`: seconds as float, for tests.
+    Raises `ConfigError`.
     """
 
     def __init__(self, *, mchid: str, secret: bytes, apiv3_key: bytes | None = None, clock: Callable[[], float] = time.time) -> None:
+        check_kind("mchid", mchid, str, "text", hint="the number in quotes")
+        if apiv3_key is not None:
+            check_kind("apiv3_key", apiv3_key, bytes, "bytes", hint="key.encode()")
+            if len(apiv3_key) != _APIV3_KEY_BYTES:
+                raise ConfigError("apiv3_key", f"expected {_APIV3_KEY_BYTES} bytes, got {len(apiv3_key)}")
+        check_function("clock", clock, "a function that gives seconds", hint="clock=time.time")
         self._mchid = mchid
-        self._secret = secret
+        self._secret = v2.check_secret(secret)
         self._apiv3_key = apiv3_key
         self._clock = clock
 
@@ -162,6 +171,7 @@ class V2Notifications:
         return cast("dict[str, Any]", values)
 
 
+@runtime_checkable
 class AsyncParser(Protocol):
     """Something that parses as `Notifications` does."""
 
@@ -171,9 +181,12 @@ class AsyncParser(Protocol):
 
 
 class EitherNotifications:
-    """Both kinds behind one address: XML goes to `v2`, everything else to `v3`. It parses as `Notifications` does."""
+    """Both kinds behind one address: XML goes to `v2`, everything else to `v3`. It parses as `Notifications` does. Raises `ConfigError`."""
 
     def __init__(self, v3: AsyncParser | None, v2: V2Notifications) -> None:
+        check_kind("v2", v2, V2Notifications, "V2Notifications", hint="of a client: wxpay.v2_notifications")
+        if v3 is not None:
+            check_kind("v3", v3, AsyncParser, "Notifications", hint="of a client: wxpay.notifications")
         self._v3 = v3
         self._v2 = v2
 
@@ -190,7 +203,8 @@ def ack() -> Answer:
 
 
 def fail(message: str, *, status: int = 500) -> Answer:
-    """The notification is not dealt with, and shall be sent again."""
+    """The notification is not dealt with, and shall be sent again. Raises `RequestError` for a `status` that is neither 4xx nor 5xx."""
+    check_failure(message, status)
     text = "".join(char if char.isprintable() else " " for char in message[:_LONGEST_MESSAGE])
     return Answer(status, _XML, xml.build("xml", {"return_code": "FAIL", "return_msg": text}))
 

@@ -128,7 +128,9 @@ def seal_query(params: Mapping[str, Any], plan: Plan | None, encryption: Encrypt
 
 
 def seal_text(text: str, encryption: Encryption, *, path: str = "$") -> Sealed:
-    """One text, encrypted. Raises `InvalidData` where it is too long for the key."""
+    """One text, encrypted. Raises `InvalidData` where it is too long for the key, or no text."""
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        raise InvalidData(path, f"a sensitive value is text, got {type(text).__name__}")
     return Sealed(_seal_value(text, encryption, path))
 
 
@@ -142,6 +144,8 @@ def unseal(data: Any, plan: Plan | None, decrypt: Decrypt, *, root: str = "$") -
 
 def unseal_text(ciphertext: str, decrypt: Decrypt, *, path: str | None = None) -> str:
     """One text, decrypted. Raises `DecryptionError`."""
+    if not isinstance(ciphertext, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        raise DecryptionError(f"expected a ciphertext, got {type(ciphertext).__name__}", field=path)
     text: str = _unseal_value(ciphertext, decrypt, path)
     return text
 

@@ -147,6 +147,8 @@ class V2Request:
 
 def check_secret(secret: str | bytes, *, parameter: str = "secret") -> bytes:
     """The APIv2 secret as bytes. Raises `ConfigError` unless it has 32 ASCII characters."""
+    if not isinstance(secret, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        raise ConfigError(parameter, f"expected text or bytes, got {type(secret).__name__}")
     try:
         key = secret.encode("ascii") if isinstance(secret, str) else bytes(secret)
     except UnicodeEncodeError:
