@@ -101,6 +101,7 @@ async def test_answers_with_state_have_their_type(make_sandbox: MakeSandbox) -> 
         for partner in (False, True):
             await walks.pay_score(sandbox, walk, partner=partner)
         await walks.transfers(walk)
+        await walks.complaints(sandbox, walk)
         await walks.apiv2(sandbox, walk)
         sandbox.clock.advance(hours=22)
         await walks.bills(walk)

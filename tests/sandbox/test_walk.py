@@ -122,6 +122,7 @@ async def test_every_operation_with_rules_of_its_own(make_sandbox: MakeSandbox) 
         await batches(walk)
         await applications(sandbox, walk)
         await contracts(sandbox, walk)
+        await complaints(sandbox, walk)
         await apiv2(sandbox, walk)
         sandbox.clock.advance(hours=22)
         await bills(walk)
@@ -285,6 +286,34 @@ async def contracts(sandbox: Sandbox, walk: Walk) -> None:
         one = f"{sign}{who}/contracts/plan-id/{{plan_id}}/out-contract-code/{{out_contract_code}}"
         await walk(f"GET {one}", **named, **sub)
         await walk(f"POST {one}/terminate", sub, **named)
+
+
+async def complaints(sandbox: Sandbox, walk: Walk) -> None:
+    base, me = "/v3/merchant-service", {"complainted_mchid": MCHID}
+    for method in ("POST", "GET", "PUT", "DELETE"):
+        await walk(f"{method} {base}/complaint-notifications")
+    image = (await walk(f"POST {base}/images/upload"))["media_id"]
+    await walk(f"GET {base}/images/{{media_id}}", media_id=image)
+    for number in ("complaint-1", "complaint-2"):
+        await walk("POST /v3/pay/transactions/native", {"out_trade_no": number, "time_expire": None})
+    transaction = sandbox.pay("complaint-1").transaction_id
+    one = f"{base}/complaints-v2/{{complaint_id}}"
+    item = sandbox.complain("complaint-1", "反馈一个重复扣费的问题", phone="13800138000", in_chat=True).complaint_id
+    day: dict[str, Any] = {"begin_date": "2025-11-25", "end_date": "2025-11-26", "offset": 0}
+    await walk(f"GET {base}/complaints-v2", **day, complainted_mchid=MCHID)
+    await walk(f"GET {base}/complaints", **day, sub_mchid=None)
+    await walk(f"POST {one}/response-immediate-service", me, complaint_id=item)
+    await walk(f"POST {one}/response", me | {"response_images": [image]}, complaint_id=item)
+    feedback = {"transaction_id": transaction, "feedback_images": [image], "launch_confirm_process": False}
+    await walk(f"POST {base}/feedbacks", me | feedback)
+    await walk(f"POST {one}/complete", me, complaint_id=item)
+    await walk(f"GET {one}", complaint_id=item)
+    await walk(f"GET {one}/negotiation-historys", complaint_id=item, offset=0)
+    await walk(f"GET {base}/complaints/{{transaction_id}}", transaction_id=transaction)
+    await walk(f"GET {base}/complaints/{{transaction_id}}/negotiation-historys", transaction_id=transaction)
+    sandbox.pay("complaint-2")
+    wanted = sandbox.complain("complaint-2", "申请退款", problem_type="REFUND").complaint_id
+    await walk(f"POST {one}/update-refund-progress", {"reject_media_list": [image]}, complaint_id=wanted)
 
 
 async def bills(walk: Walk) -> None:

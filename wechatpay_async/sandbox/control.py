@@ -7,6 +7,8 @@ POST payscore/confirm  payscore/pay  {"out_order_no": …}
 POST transfers/confirm  {"out_bill_no": …}     the receiver of a transfer
 POST applyments/approve  applyments/sign  {"number": …};  applyments/reject  {"number": …, "field": …, "reason": …}
 POST contracts/sign  contracts/terminate  {"contract_code": …}   the user of a contract
+POST complaints         {"out_trade_no": …, "detail": …, "problem_type": …, "phone": …, "refund_amount": …, "chat": "yes"}
+POST complaints/follow  {"number": …, "what": "message", "text": …}   or complain_again, confirm, revoke, call_platform …
 POST refunds/finish     {"out_refund_no": …, "status": "SUCCESS" | "ABNORMAL" | "CLOSED"}
 POST clock/advance      {"seconds": …, "minutes": …, "hours": …, "days": …}
 POST faults  {"kind": …, "operation": …, "rate": …, "times": …, "seconds": …};  DELETE faults
@@ -149,6 +151,8 @@ def make_control(sandbox: Sandbox) -> ASGIApp:
         Route("/applyments/sign", acting("sign_applyment", "number"), methods=["POST"]),
         Route("/contracts/sign", acting("sign_contract", "contract_code"), methods=["POST"]),
         Route("/contracts/terminate", acting("terminate_contract", "contract_code"), methods=["POST"]),
+        Route("/complaints", acting("complain", "out_trade_no", "detail"), methods=["POST"]),
+        Route("/complaints/follow", acting("follow_complaint", "number", "what"), methods=["POST"]),
         Route("/refunds/finish", acting("finish_refund", "out_refund_no"), methods=["POST"]),
         Route("/clock/advance", advance, methods=["POST"]),
         Route("/faults", faults, methods=["POST", "DELETE"]),

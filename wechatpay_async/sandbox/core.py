@@ -31,7 +31,7 @@ from .parties import Authority, KeyMaker, Merchant, Mode, Platform, SigningKey, 
 from .seal import as_json, sign
 from .synthesis import Memory, make_answer
 from .tls import client_context, server_context
-from .user import ACTIONS, Applyments, ScoreUser
+from .user import ACTIONS, Applyments, Complaints, ScoreUser
 from .wire import Answer, Call, Refusal, Request, as_object
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import httpx
     from starlette.types import ASGIApp
 
+    from .flows.complaints import Complaint
     from .flows.contracts import Contract
     from .flows.transfers import Transfer
     from .server import SandboxServer
@@ -118,6 +119,7 @@ class Sandbox:
         self.merchants: dict[str, Merchant] = {}
         self.payscore: ScoreUser = ScoreUser(self)
         self.applyments: Applyments = Applyments(self)
+        self.complaints: Complaints = Complaints(self)
         self.notifier: Notifier = Notifier(self)
         self._chance = random.Random(seed)  # noqa: S311 - which key signs during a switch
         self._gate = Gate(self.merchants)
@@ -319,6 +321,32 @@ class Sandbox:
         contract: Contract = self.act("terminate_contract", contract_code=out_contract_code)
         return contract
 
+    def complain(
+        self,
+        out_trade_no: str,
+        detail: str,
+        *,
+        problem_type: Literal["REFUND", "SERVICE_NOT_WORK", "OTHERS"] = "OTHERS",
+        phone: str = "",
+        refund_amount: int | None = None,
+        in_chat: bool = False,
+    ) -> Complaint:
+        """The payer complains about a paid order; `sandbox.complaints` goes on from there.
+
+        `refund_amount` is in fen, of a REFUND; all of the order when it is left out. `in_chat`: the user waits in the chat for an answer.
+        Raises `LookupError` for an unknown order, or `Refusal` where the phone would show an error.
+        """
+        complaint: Complaint = self.act(
+            "complain",
+            out_trade_no=out_trade_no,
+            detail=detail,
+            problem_type=problem_type,
+            phone=phone,
+            refund_amount="" if refund_amount is None else str(refund_amount),
+            chat="yes" if in_chat else "",
+        )
+        return complaint
+
     def finish_refund(self, out_refund_no: str, status: str = "SUCCESS") -> Refund:
         """End a refund now: SUCCESS, ABNORMAL or CLOSED. Raises `LookupError`, or `Refusal` when it has ended."""
         refund: Refund = self.act("finish_refund", out_refund_no=out_refund_no, status=status)
@@ -407,7 +435,7 @@ class Sandbox:
             body = read_json(request) if request.body else None
             schema.check_body(operation, body)
         body, query = self._opened(visit, operation, body, query)
-        ask = Ask(operation, visit.merchant, self.platform, self.book, visit.path, query, body or {}, visit.base_url)
+        ask = Ask(operation, visit.merchant, self.platform, self.book, visit.path, query, body or {}, visit.base_url, parts or {})
         handler = flows.ROUTES.get(operation.id)
         answer = handler(ask) if handler is not None else self._synthesised(ask)
         return self._with_sealed_fields(visit, operation, answer)

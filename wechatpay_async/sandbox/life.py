@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import v2
-from .flows import applyments, batches, combine, contracts, orders, payscore, profitsharing, refunds, transfers
+from .flows import applyments, batches, combine, complaints, contracts, orders, payscore, profitsharing, refunds, transfers
 from .models import Book, Order, Refund
 
 __all__ = ["finish_refund", "pay", "tick"]
@@ -58,6 +58,8 @@ def pay(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS"
 def finish_refund(book: Book, refund: Refund, status: str) -> None:
     """End a refund: SUCCESS, ABNORMAL or CLOSED."""
     refunds.finish(book, refund, status)
+    if status == "SUCCESS":
+        complaints.refund_arrived(book, book.orders[(refund.owner, refund.out_trade_no)])
     if refund.v2 or not refund.notify_url:
         # Without an address of its own, a refund is told to the console's, in APIv2 whatever it was asked in:
         # https://pay.weixin.qq.com/doc/v3/merchant/4013071200

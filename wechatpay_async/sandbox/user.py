@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from wechatpay_async import catalog
 
 from . import life
-from .flows import applyments, contracts, payscore, transfers
+from .flows import applyments, complaints, contracts, payscore, transfers
 from .models import RETRY_AFTER, Book, Notice, Order, Refund, ScoreOrder
 from .parties import Merchant, Mode, SigningKey
 from .synthesis import make_resource
@@ -20,7 +20,7 @@ from .wire import Refusal
 if TYPE_CHECKING:
     from .core import Sandbox
 
-__all__ = ["ACTIONS", "Applyments", "ScoreUser", "find_order", "find_refund"]
+__all__ = ["ACTIONS", "Applyments", "Complaints", "ScoreUser", "find_order", "find_refund"]
 
 
 def find_order(book: Book, out_trade_no: str) -> Order:
@@ -146,6 +146,30 @@ def terminate_contract(sandbox: Sandbox, contract_code: str) -> contracts.Contra
     return item
 
 
+def complain(
+    sandbox: Sandbox, out_trade_no: str, detail: str, problem_type: str = "OTHERS", phone: str = "", refund_amount: str = "", chat: str = ""
+) -> complaints.Complaint:
+    """The payer complains about a payment; an amount in fen, and "yes" for a chat, are texts here, as a page's form sends them."""
+    if refund_amount and not refund_amount.isdecimal():
+        raise Refusal(400, "PARAM_ERROR", "申请退款金额须为整数")
+    return complaints.complain(
+        sandbox.book,
+        find_order(sandbox.book, out_trade_no),
+        detail,
+        problem_type=problem_type,
+        phone=phone,
+        refund_amount=int(refund_amount or 0),
+        urgent=chat == "yes",
+    )
+
+
+def follow_complaint(sandbox: Sandbox, number: str, what: str, text: str = "") -> complaints.Complaint:
+    """The user, or WeChat Pay's people, go on with a complaint."""
+    item = complaints.find_complaint(sandbox.book, number)
+    complaints.follow(sandbox.book, item, what, text)
+    return item
+
+
 def finish_refund(sandbox: Sandbox, out_refund_no: str, status: str = "SUCCESS") -> Refund:
     """End a refund now."""
     refund = find_refund(sandbox.book, out_refund_no)
@@ -249,6 +273,8 @@ ACTIONS: Mapping[str, Callable[..., Any]] = {
         cannot_receive,
         sign_contract,
         terminate_contract,
+        complain,
+        follow_complaint,
         finish_refund,
         add_merchant,
         new_certificate,
@@ -309,4 +335,54 @@ class Applyments:
     def sign(self, number: str) -> applyments.Applyment:
         """The applicant signs: FINISH. Raises `LookupError`, or `Refusal` when there is nothing to sign."""
         item: applyments.Applyment = self._sandbox.act("sign_applyment", number=number)
+        return item
+
+
+class Complaints:
+    """`sandbox.complaints`: goes on with complaints as their users do, and WeChat Pay's people.
+
+    Each by the complaint's number, or by one of the payment's. All raise `LookupError`, or `Refusal` when it is not the time for it.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def find(self, number: str) -> complaints.Complaint:
+        """The complaint of that number, or about the payment of that number. Raises `LookupError`."""
+        return complaints.find_complaint(self._sandbox.book, number)
+
+    def message(self, number: str, text: str) -> complaints.Complaint:
+        """The user writes to the merchant."""
+        return self._follow(number, "message", text)
+
+    def complain_again(self, number: str, text: str) -> complaints.Complaint:
+        """The user is not content with what the merchant called done: PENDING again."""
+        return self._follow(number, "complain_again", text)
+
+    def confirm(self, number: str) -> complaints.Complaint:
+        """The user agrees that it is done."""
+        return self._follow(number, "confirm")
+
+    def revoke(self, number: str) -> complaints.Complaint:
+        """The user takes the complaint back: PROCESSED."""
+        return self._follow(number, "revoke")
+
+    def call_platform(self, number: str, reason: str) -> complaints.Complaint:
+        """The user asks WeChat Pay to help."""
+        return self._follow(number, "call_platform", reason)
+
+    def dismiss_platform(self, number: str) -> complaints.Complaint:
+        """The user needs WeChat Pay's help no longer."""
+        return self._follow(number, "dismiss_platform")
+
+    def platform_message(self, number: str, text: str) -> complaints.Complaint:
+        """WeChat Pay's people write to both."""
+        return self._follow(number, "platform_message", text)
+
+    def platform_finish(self, number: str, text: str = "") -> complaints.Complaint:
+        """WeChat Pay's people have helped."""
+        return self._follow(number, "platform_finish", text)
+
+    def _follow(self, number: str, what: str, text: str = "") -> complaints.Complaint:
+        item: complaints.Complaint = self._sandbox.act("follow_complaint", number=number, what=what, text=text)
         return item

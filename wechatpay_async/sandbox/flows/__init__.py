@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from . import applyments, batches, certificates, combine, contracts, orders, payscore, profitsharing, refunds, statements, transfers
+from . import (
+    applyments,
+    batches,
+    certificates,
+    combine,
+    complaints,
+    contracts,
+    orders,
+    payscore,
+    profitsharing,
+    refunds,
+    statements,
+    transfers,
+)
 from .context import Ask, Handler, Routes
 
 __all__ = ["ROUTES", "Ask", "Handler", "Routes"]
@@ -17,6 +30,7 @@ ROUTES: Routes = {
     **batches.ROUTES,
     **applyments.ROUTES,
     **contracts.ROUTES,
+    **complaints.ROUTES,
     **statements.ROUTES,
     **certificates.ROUTES,
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wechatpay_async.catalog import Operation
 
 from ..models import Book
 from ..parties import Merchant, Platform
+from ..uploads import Part
 from ..wire import Answer, Refusal
 
 __all__ = ["Ask", "Handler", "Routes", "refuse_foreign", "text_limit"]
@@ -27,6 +28,8 @@ class Ask:
     query: Mapping[str, Any]
     body: dict[str, Any]
     base_url: str
+    #: The parts of an upload, by name.
+    parts: Mapping[str, Part] = field(default_factory=dict[str, Part])
 
     @property
     def mchid(self) -> str:
