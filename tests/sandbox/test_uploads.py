@@ -95,7 +95,7 @@ async def test_every_upload_answers(client: Handmade, operation: catalog.Operati
         else:
             for name, schema in parameter.get("contentSchema", {}).get("properties", {}).items():
                 if not schema.get("properties"):
-                    values[name] = schema.get("example", "x")
+                    values[name] = schema.get("example", "x.png")
     for name in ("sha256", "file_digest", "digest"):
         if name in values:
             sm3 = "digest_alogrithm" in values or "digest_algorithm" in values
