@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from tests.support.callbacks import NOW, TRANSACTION, Callback, callback, compact, message, probe, signed
 from tests.support.keys import APIV3_KEY, MERCHANT_KEY, PLATFORM_KEY
+from tests.trust import platform as trust
+from wechatpay_async.auto_keys import AutoKeys
 from wechatpay_async.crypto.keys import PlatformKey
 from wechatpay_async.errors import (
     BadSignature,
@@ -206,3 +208,99 @@ def test_a_probe_is_logged_once_however_many_keys_are_tried(caplog: pytest.LogCa
     with pytest.raises(BadSignature):
         both.parse_blocking(request.headers, request.body)
     assert len(caplog.records) == 1
+
+
+A = trust.issue("a", 1)
+NEW = trust.issue("b", 2, start=trust.NOW - 3600)
+
+
+def by(issued: trust.Issued, now: float) -> Callback:
+    """A genuine message, signed by this certificate."""
+    return signed(compact(message(apiv3_key=trust.APIV3_KEY.decode())), key=issued.private_key, serial=issued.serial, timestamp=int(now))
+
+
+def parts(issued: trust.Issued, now: float) -> tuple[dict[str, str], bytes]:
+    request = by(issued, now)
+    return request.headers, request.body
+
+
+def merchants(count: int) -> tuple[list[trust.Server], Notifications]:
+    """Several merchants behind one address, each with certificates that it downloads from a server of its own."""
+    servers = [trust.Server([A]) for _ in range(count)]
+    found = [AutoKeys(server.fetch, trust.APIV3_KEY, clock=server.clock, chance=lambda: 0.0) for server in servers]
+    recipients = [Recipient(f"19{number:08d}", keys, (trust.APIV3_KEY,)) for number, keys in enumerate(found)]
+    return servers, Notifications(recipients, clock=servers[0].clock)
+
+
+def later(servers: list[trust.Server], seconds: float) -> float:
+    for server in servers:
+        server.now += seconds
+    return servers[0].now
+
+
+@pytest.mark.anyio
+async def test_forged_serials_cost_one_download_a_minute_however_many_merchants_there_are() -> None:
+    servers, receiver = merchants(20)
+    first = by(A, servers[0].now)
+    for number in range(500):
+        with pytest.raises(UnknownSerial):
+            await receiver.parse(first.headers | {"wechatpay-serial": f"{number:040X}"}, first.body)
+    assert [server.downloads for server in servers] == [1] * 20  # each once, since it had nothing before
+    for _ in range(3):
+        forged = by(A, later(servers, 61))
+        for number in range(500):
+            with pytest.raises(UnknownSerial):
+                await receiver.parse(forged.headers | {"wechatpay-serial": f"{number:040X}"}, forged.body)
+    assert sum(server.downloads for server in servers) == 20 + 3
+    assert max(server.downloads for server in servers) == 2
+
+
+@pytest.mark.anyio
+async def test_a_new_certificate_is_found_when_its_merchant_s_turn_has_come() -> None:
+    servers, receiver = merchants(3)
+    assert (await receiver.parse(*parts(A, servers[0].now))).mchid == "1900000000"
+    with pytest.raises(UnknownSerial):  # now each has been asked once
+        await receiver.parse(by(A, servers[0].now).headers | {"wechatpay-serial": "0" * 40}, b"{}")
+    servers[2].certificates = [A, NEW]
+    minutes = 0
+    while True:
+        genuine = by(NEW, later(servers, 61))
+        minutes += 1
+        try:
+            assert (await receiver.parse(genuine.headers, genuine.body)).mchid == "1900000002"
+        except UnknownSerial:
+            continue
+        break
+    assert minutes <= 3
+    addressed = by(NEW, servers[0].now)
+    servers[1].certificates = [A, NEW]
+    later(servers, 61)
+    assert (
+        await receiver.parse(addressed.headers, addressed.body, mchid="1900000001")
+    ).mchid == "1900000001"  # the address says whose it is: no turn is needed
+
+
+@pytest.mark.anyio
+async def test_genuine_messages_alone_keep_certificates_fresh() -> None:
+    """A service that only receives would otherwise hold yesterday's certificates when the new ones begin to sign."""
+    (server,), receiver = merchants(1)
+    await receiver.parse(*parts(A, server.now))
+    server.certificates = [A, NEW]
+    await receiver.parse(*parts(A, later([server], 11 * 3600)))
+    assert server.downloads == 1
+    await receiver.parse(*parts(A, later([server], 3600)))
+    assert server.downloads == 2
+    assert receiver.parse_blocking(*parts(NEW, server.now)).mchid == "1900000000"
+    server.replies = [TransportError("no route")]
+    genuine = by(A, later([server], 12 * 3600))
+    assert (await receiver.parse(genuine.headers, genuine.body)).mchid == "1900000000"  # a refresh that fails is no failure of the message
+    assert server.downloads == 3
+
+
+@pytest.mark.anyio
+async def test_a_source_that_could_not_look_is_named_before_those_that_looked_in_vain() -> None:
+    sources = [LearningKeys(UnknownSerial("none")), LearningKeys(TransportError("no route")), LearningKeys(UnknownSerial("none"))]
+    receiver = notifications(*(Recipient(f"190000000{n}", source, (APIV3_KEY.encode(),)) for n, source in enumerate(sources)))
+    request = signed(compact(message()), serial=CERTIFICATE_SERIAL)
+    with pytest.raises(TransportError, match="no route"):
+        await receiver.parse(request.headers, request.body)

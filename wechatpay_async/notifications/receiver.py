@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -22,6 +22,8 @@ from wechatpay_async.settings import check_function, check_kind
 _log = logging.getLogger("wechatpay_async.notifications")
 
 _APIV3_KEY_BYTES = 32
+#: Seconds for which one source alone is asked about serials that nobody holds: forgers make as many of them as they like.
+TURN: Final = 60.0
 # A platform certificate's serial or a public-key id. Whatever else a forger writes there is not worth a look into a key source.
 _SERIAL = re.compile(r"(?:[0-9A-F]{1,40}|PUB_KEY_ID_[0-9A-Z]{1,64})", re.ASCII)
 
@@ -46,6 +48,15 @@ class FixedKeys(Protocol):
     @property
     def fixed_serials(self) -> Collection[str]:
         """Every serial that it will ever hold."""
+        ...
+
+
+@runtime_checkable
+class RefreshedKeys(Protocol):
+    """A key source that keeps itself fresh when it is told that it was needed."""
+
+    async def refresh_if_due(self) -> bool:
+        """Refresh where that is due; a failure is the source's own affair."""
         ...
 
 
@@ -94,6 +105,10 @@ class Notifications:
     A merchant's own public-key id leads straight to it, however many merchants there are. Where several hold the same key (platform
     certificates can be shared), the message does not say in the open whose it is: after one check of the signature, their APIv3 keys
     are tried in turn, some microseconds each. Give each merchant its own path in `notify_url` and pass `mchid=` to avoid that.
+
+    A serial that nobody holds may be a new certificate of any of them: each source is asked once when it is first needed, and after that
+    one source in a minute, in turn, so that forged serials cost one download a minute however many merchants there are. A source is
+    refreshed before need by the genuine messages that it serves, a merchant without any by a `Refresher`.
     """
 
     def __init__(self, recipients: Iterable[Recipient | Notifications], *, clock: Callable[[], float] = time.time) -> None:
@@ -111,6 +126,10 @@ class Notifications:
         # Who holds a serial: known beforehand for fixed keys, learnt at first sight for the others. No forged serial gets in.
         self._by_serial: dict[str, tuple[Recipient, ...]] = {}
         self._learning = tuple(recipient for recipient in flat if not isinstance(recipient.keys, FixedKeys))
+        self._refreshed = {recipient.mchid: recipient.keys for recipient in flat if isinstance(recipient.keys, RefreshedKeys)}
+        self._met: set[str] = set()
+        self._turn = 0
+        self._turn_began = float("-inf")
         for recipient in flat:
             if isinstance(recipient.keys, FixedKeys):
                 for serial in recipient.keys.fixed_serials:
@@ -134,12 +153,15 @@ class Notifications:
         raw, signature = self._check(headers, body)
         holders = self._holders(signature.serial, mchid) or await self._find(signature.serial, mchid)
         try:
-            return self._open(holders, signature, raw)
+            notification = self._open(holders, signature, raw)
         except DecryptionError:
             found = None if mchid is not None else await self._open_elsewhere(holders, signature, raw)
             if found is None:
                 raise
             return found
+        if (keys := self._refreshed.get(notification.mchid)) is not None:
+            await keys.refresh_if_due()
+        return notification
 
     def parse_blocking(self, headers: Mapping[str, str], body: bytes, *, mchid: str | None = None) -> Notification:
         """`parse` for code without an event loop. It knows the keys in memory alone, which is all there is in public-key mode."""
@@ -177,23 +199,37 @@ class Notifications:
         return found
 
     async def _find(self, serial: str, mchid: str | None) -> _Holders:
-        """Ask the sources that can learn. Raises `UnknownSerial`, or the first source's failure where one could not look."""
-        asked = self._learning if mchid is None else (self._recipient(mchid),)
+        """Ask the sources that can learn. Raises `UnknownSerial`, or the failure of a source that could not look."""
         failure: WechatpayError = _unknown(serial)
         if _SERIAL.fullmatch(serial):
-            for recipient in asked:
+            for recipient in self._askable() if mchid is None else [self._recipient(mchid)]:
                 try:
-                    return [(recipient, await recipient.keys.find(serial))]
+                    key = await recipient.keys.find(serial)
                 except WechatpayError as error:
-                    failure = error
+                    failure = error if isinstance(failure, UnknownSerial) else failure
+                else:
+                    return [(recipient, key)]
+                finally:
+                    self._met.add(recipient.mchid)
         raise failure
+
+    def _askable(self) -> list[Recipient]:
+        """The sources that may be asked now: those that never were, and the one whose turn it is, as often as there is a reason to."""
+        if not self._learning:
+            return []
+        now = self._clock()
+        if not 0 <= now - self._turn_began < TURN:
+            self._turn, self._turn_began = (self._turn + 1) % len(self._learning), now
+        current = self._learning[self._turn]
+        return [recipient for recipient in self._learning if recipient is current or recipient.mchid not in self._met]
 
     async def _open_elsewhere(self, holders: _Holders, signature: SignatureHeaders, raw: bytes) -> Notification | None:
         """A genuine message that no holder can open may be for a merchant whose source has not fetched this key yet."""
-        for recipient in self._learning:
+        for recipient in self._askable():
             if all(recipient is not holder for holder, _ in holders):
                 try:
                     key = await recipient.keys.find(signature.serial)
+                    self._met.add(recipient.mchid)
                     notification = self._open([(recipient, key)], signature, raw)
                 except WechatpayError:
                     continue  # the error of the first attempt says more
