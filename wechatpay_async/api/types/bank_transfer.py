@@ -194,7 +194,7 @@ class BankTransferBatchesBatchIdByBatchIdDetailsDetailIdByDetailIdGetResponse(Ty
     openid: str
     """收款用户openid"""
     username: str
-    """收款用户姓名"""
+    """收款用户姓名 (sensitive: decrypted by the client)"""
     transfer_amount: int
     """转账金额 (fen)"""
     transfer_remark: str
@@ -311,7 +311,7 @@ class BankTransferBatchesOutBatchNoByOutBatchNoDetailsOutDetailNoByOutDetailNoGe
     openid: str
     """收款用户openid"""
     username: str
-    """收款用户姓名"""
+    """收款用户姓名 (sensitive: decrypted by the client)"""
     transfer_amount: int
     """转账金额 (fen)"""
     transfer_remark: str

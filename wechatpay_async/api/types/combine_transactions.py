@@ -378,7 +378,7 @@ class CombineTransactionsIdByCombineTransactionIdGetResponseSubOrders(TypedDict)
 
     mchid: str
     """商品单发起商户号"""
-    individual_auth_id: str
+    individual_auth_id: NotRequired[str]
     """商品单个人收款方受理授权ID"""
     individual_name: NotRequired[str]
     """商品单个人收款方平台昵称"""

@@ -1245,7 +1245,7 @@ class EntrustSignResource(TypedDict):
     """协议到期时间"""
     openid: str
     """商户AppID下的用户唯一标识"""
-    contract_terminate_info: EntrustSignResourceContractTerminateInfo
+    contract_terminate_info: NotRequired[EntrustSignResourceContractTerminateInfo]
     """协议解约信息"""
     deduct_schedule: NotRequired[EntrustSignResourceDeductSchedule]
     """预约扣费场景的预约信息"""

@@ -184,7 +184,7 @@ class PartnerTransferBatchesBatchIdByBatchIdDetailsDetailIdByDetailIdGetResponse
     openid: str
     """收款用户openid"""
     username: str
-    """收款用户姓名"""
+    """收款用户姓名 (sensitive: decrypted by the client)"""
     initiate_time: str
     """转账发起时间 (RFC 3339)"""
     update_time: str
@@ -289,7 +289,7 @@ class PartnerTransferBatchesOutBatchNoByOutBatchNoDetailsOutDetailNoByOutDetailN
     openid: str
     """收款用户openid"""
     username: str
-    """收款用户姓名"""
+    """收款用户姓名 (sensitive: decrypted by the client)"""
     initiate_time: str
     """转账发起时间 (RFC 3339)"""
     update_time: str

@@ -184,7 +184,7 @@ class TransferBatchesBatchIdByBatchIdDetailsDetailIdByDetailIdGetResponse(TypedD
     openid: str
     """用户在直连商户应用下的用户标示"""
     user_name: str
-    """收款用户姓名"""
+    """收款用户姓名 (sensitive: decrypted by the client)"""
     initiate_time: str
     """转账发起时间 (RFC 3339)"""
     update_time: str
@@ -247,7 +247,7 @@ class TransferBatchesOutBatchNoByOutBatchNoDetailsOutDetailNoByOutDetailNoGetRes
     openid: str
     """用户在直连商户应用下的用户标示"""
     user_name: str
-    """收款用户姓名"""
+    """收款用户姓名 (sensitive: decrypted by the client)"""
     initiate_time: str
     """转账发起时间 (RFC 3339)"""
     update_time: str

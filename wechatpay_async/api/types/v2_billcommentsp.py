@@ -49,7 +49,7 @@ class V2BillcommentspBatchquerycommentPostResponse(TypedDict):
     """返回信息"""
     result_code: str
     """业务结果: FAIL"""
-    err_code: str
+    err_code: NotRequired[str]
     """错误代码"""
     err_code_des: NotRequired[str]
     """错误代码描述"""

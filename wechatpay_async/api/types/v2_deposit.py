@@ -669,9 +669,9 @@ class V2DepositRefundqueryPostResponse(TypedDict):
     """返回信息"""
     result_code: str
     """业务结果: SUCCESS, FAIL"""
-    err_code: str
+    err_code: NotRequired[str]
     """错误码"""
-    err_code_des: str
+    err_code_des: NotRequired[str]
     """错误描述"""
     appid: str
     """公众账号ID"""

@@ -45,7 +45,7 @@ class V2FundQueryautowithdrawbydatePostResponse(TypedDict):
     """返回信息"""
     result_code: str
     """业务结果: SUCCESS, FAIL"""
-    err_code: str
+    err_code: NotRequired[str]
     """错误代码"""
     err_code_des: NotRequired[str]
     """错误代码描述"""
@@ -103,7 +103,7 @@ class V2FundReautowithdrawbydatePostResponse(TypedDict):
     """返回信息"""
     result_code: str
     """业务结果: SUCCESS, FAIL"""
-    err_code: str
+    err_code: NotRequired[str]
     """错误代码"""
     err_code_des: NotRequired[str]
     """错误代码描述"""

@@ -63,7 +63,7 @@ class V2MmpaysptransPayBankPostResponse(TypedDict):
     """代付金额 (fen)"""
     nonce_str: str
     """随机字符串"""
-    sign: str
+    sign: NotRequired[str]
     """签名"""
     payment_no: str
     """微信企业付款单号"""

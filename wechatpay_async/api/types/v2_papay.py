@@ -441,9 +441,9 @@ class V2PapayPartnerQuerycontractPostResponse(TypedDict):
     """解约备注"""
     openid: str
     """用户标识"""
-    err_code: str
+    err_code: NotRequired[str]
     """错误代码"""
-    err_code_des: str
+    err_code_des: NotRequired[str]
     """错误代码描述"""
     sub_appid: NotRequired[str]
     """子商户公众账号ID"""
@@ -571,7 +571,7 @@ class V2PapayQuerycontractPostResponse(TypedDict):
     """解约备注"""
     openid: str
     """用户标识"""
-    err_code: str
+    err_code: NotRequired[str]
     """错误代码"""
-    err_code_des: str
+    err_code_des: NotRequired[str]
     """错误代码描述"""

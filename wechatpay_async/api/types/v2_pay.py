@@ -1707,9 +1707,9 @@ class V2PayRefundqueryPostResponse(TypedDict):
     """返回信息"""
     result_code: str
     """业务结果: SUCCESS, FAIL"""
-    err_code: str
+    err_code: NotRequired[str]
     """错误码"""
-    err_code_des: str
+    err_code_des: NotRequired[str]
     """错误描述"""
     appid: str
     """公众账号ID"""
@@ -2149,9 +2149,9 @@ class V2PayRefundqueryv2PostResponse(TypedDict):
     """返回信息"""
     result_code: str
     """业务结果: SUCCESS, FAIL"""
-    err_code: str
+    err_code: NotRequired[str]
     """错误码"""
-    err_code_des: str
+    err_code_des: NotRequired[str]
     """错误描述"""
     appid: str
     """公众账号ID"""

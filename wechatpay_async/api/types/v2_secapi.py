@@ -175,9 +175,9 @@ class V2SecapiMchAddsubdevconfigPostResponse(TypedDict):
     """返回状态码: SUCCESS, FAIL"""
     return_msg: str
     """返回信息"""
-    err_code: str
+    err_code: NotRequired[str]
     """错误代码"""
-    err_code_des: str
+    err_code_des: NotRequired[str]
     """错误代码描述"""
     result_code: str
     """业务结果: SUCCESS, FAIL"""
@@ -471,9 +471,9 @@ class V2SecapiMchQuerysubdevconfigPostResponse(TypedDict):
     """返回状态码: SUCCESS, FAIL"""
     return_msg: str
     """返回信息"""
-    err_code: str
+    err_code: NotRequired[str]
     """错误代码"""
-    err_code_des: str
+    err_code_des: NotRequired[str]
     """错误代码描述"""
     result_code: str
     """业务结果: SUCCESS, FAIL"""
@@ -612,9 +612,9 @@ class V2SecapiMktAddrecommendconfPostResponse(TypedDict):
     """返回状态码: SUCCESS, FAIL"""
     return_msg: str
     """返回信息"""
-    err_code: str
+    err_code: NotRequired[str]
     """错误代码"""
-    err_code_des: str
+    err_code_des: NotRequired[str]
     """错误代码描述"""
     result_code: str
     """业务结果: SUCCESS, FAIL"""

@@ -148,7 +148,7 @@ class EcommerceMchTransferTransferBillsOutBillNoByOutBillNoGetResponse(TypedDict
     openid: NotRequired[str]
     """收款用户OpenID"""
     user_name: NotRequired[str]
-    """收款用户姓名"""
+    """收款用户姓名 (sensitive: decrypted by the client)"""
     create_time: str
     """单据创建时间 (RFC 3339)"""
     update_time: str
@@ -210,7 +210,7 @@ class EcommerceMchTransferTransferBillsTransferBillNoByTransferBillNoGetResponse
     openid: NotRequired[str]
     """收款用户OpenID"""
     user_name: NotRequired[str]
-    """收款用户姓名"""
+    """收款用户姓名 (sensitive: decrypted by the client)"""
     create_time: str
     """单据创建时间 (RFC 3339)"""
     update_time: str

@@ -443,7 +443,7 @@ class PayscoreServiceorderPostResponse(TypedDict):
     """商户回调地址"""
     order_id: str
     """微信支付服务订单号"""
-    package: str
+    package: NotRequired[str]
     """跳转微信侧小程序订单数据"""
 
 
@@ -544,7 +544,7 @@ class PayscoreServiceorderByOutOrderNoCompletePostResponsePostDiscounts(TypedDic
     """优惠名称"""
     description: NotRequired[str]
     """优惠说明"""
-    amount: int
+    amount: NotRequired[int]
     """优惠金额 (fen)"""
     count: NotRequired[int]
     """优惠数量"""

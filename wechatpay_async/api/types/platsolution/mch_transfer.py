@@ -223,7 +223,7 @@ class PlatsolutionMchTransferBatchesBatchIdByBatchIdDetailsDetailIdByDetailIdGet
     bank_type: NotRequired[str]
     """收款银行类型"""
     user_name: NotRequired[str]
-    """收款用户姓名"""
+    """收款用户姓名 (sensitive: decrypted by the client)"""
     transfer_finish_time: NotRequired[str]
     """转账完成时间 (RFC 3339)"""
     bank_refund_time: NotRequired[str]
@@ -351,7 +351,7 @@ class PlatsolutionMchTransferBatchesOutBatchNoByOutBatchNoDetailsOutDetailNoByOu
     bank_type: NotRequired[str]
     """收款银行类型"""
     user_name: NotRequired[str]
-    """收款用户姓名"""
+    """收款用户姓名 (sensitive: decrypted by the client)"""
     transfer_finish_time: NotRequired[str]
     """转账完成时间 (RFC 3339)"""
     bank_refund_time: NotRequired[str]
