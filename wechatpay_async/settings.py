@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from os import PathLike
 from typing import Final, cast
@@ -132,11 +133,11 @@ def checked_base_url(base_url: str, parameter: str = "base_url") -> httpx.URL:
         url = httpx.URL(base_url)
     except httpx.InvalidURL as error:
         raise ConfigError(parameter, f"not a URL: {error}") from None
-    if url.scheme not in ("https", "http") or not re.fullmatch(r"[0-9A-Za-z.:-]+", url.host):
-        raise ConfigError(parameter, "expected https://host", hint=DEFAULT_BASE_URL)
     # WeChat Pay has no such host, and a letter of another script that looks like the right one makes one.
     if any(label.startswith(b"xn--") for label in url.raw_host.split(b".")):
         raise ConfigError(parameter, "the host has letters beyond ASCII", hint=DEFAULT_BASE_URL)
+    if url.scheme not in ("https", "http") or not re.fullmatch(r"[0-9A-Za-z.:-]+", url.host):
+        raise ConfigError(parameter, "expected https://host", hint=DEFAULT_BASE_URL)
     if url.scheme == "http" and not is_loopback(url.host):
         raise ConfigError(parameter, "plain http is for this machine alone", hint="use https://")
     if url.userinfo or url.query or url.fragment or url.path not in ("", "/"):
@@ -146,6 +147,7 @@ def checked_base_url(base_url: str, parameter: str = "base_url") -> httpx.URL:
     return url
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine: `localhost`, 127.0.0.0/8, `::1`."""
     if host == "localhost":
