@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.inbox.places import Clock, Place
+from tests.inbox.worker import LEASE
 from wechatpay_async.errors import RequestError
 from wechatpay_async.inbox import Claim, Held, Inbox
 
@@ -152,8 +153,8 @@ def test_a_killed_worker_loses_nothing_and_blocks_until_its_lease_ends(place: Pl
     inbox = place.open()
     assert inbox.claim_blocking("EV-1") is Held.BUSY
     inbox.close()
-    # The same place, 21 s later by the clock that is given: the lease of 20 s is over.
-    clock.now = time.time() + 21
+    # The same place, later by the clock that is given: the lease is over.
+    clock.now = time.time() + LEASE + 1
     later = place.open(clock=clock)
     claim = taken(later.claim_blocking("EV-1"))
     assert later.done_blocking(claim)
