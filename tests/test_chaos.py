@@ -58,7 +58,7 @@ async def cancel_a_hundred_calls(server: Loopback, wxpay: Wechatpay) -> None:
     await until(lambda: server.open == 0)
     # The server's own task for each connection goes with it.
     await until(lambda: len(anyio.get_running_tasks()) <= tasks_before)
-    assert requests_in_memory() == requests_before
+    assert requests_in_memory() <= requests_before  # what earlier tests left may have gone meanwhile
     assert len(gc.garbage) == 0
 
 

@@ -12,6 +12,7 @@ import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
 from tests.support.loopback import ANSWER, Loopback, Received, http, reset, until
+from tests.support.patience import PATIENCE
 from tests.support.platform import settings
 from wechatpay_async import ConfigError, Wechatpay
 from wechatpay_async.places import proxy_for
@@ -151,7 +152,7 @@ async def silent(request: Received, stream: SocketStream) -> bool:
 
 async def test_no_answer_in_time(transport: str | None) -> None:
     async with Loopback(silent).serving() as url:
-        assert await ends_in(url, transport, httpx.Timeout(5, read=0.02)) is httpx.ReadTimeout
+        assert await ends_in(url, transport, httpx.Timeout(PATIENCE, read=0.02)) is httpx.ReadTimeout
 
 
 async def test_no_end_of_the_answer_in_time(transport: str | None) -> None:
@@ -161,7 +162,7 @@ async def test_no_end_of_the_answer_in_time(transport: str | None) -> None:
         return False
 
     async with Loopback(starts).serving() as url:
-        assert await ends_in(url, transport, httpx.Timeout(5, read=0.02)) is httpx.ReadTimeout
+        assert await ends_in(url, transport, httpx.Timeout(PATIENCE, read=0.02)) is httpx.ReadTimeout
 
 
 class Endless(httpx.AsyncByteStream):
@@ -177,7 +178,7 @@ class Endless(httpx.AsyncByteStream):
 async def test_a_request_that_nobody_reads(transport: str | None) -> None:
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as deaf, make(transport) as client:
         url = f"http://127.0.0.1:{deaf.extra(SocketAttribute.local_port)}"  # noqa: S610 — no Django here
-        timeouts = httpx.Timeout(5, write=0.05).as_dict()
+        timeouts = httpx.Timeout(PATIENCE, write=0.05).as_dict()
         headers = {"Host": "127.0.0.1", "Content-Length": "1" + "0" * 12}
         request = httpx.Request("POST", url, headers=headers, stream=Endless(), extensions={"timeout": timeouts})
         with pytest.raises(httpx.WriteTimeout):
@@ -186,18 +187,18 @@ async def test_a_request_that_nobody_reads(transport: str | None) -> None:
 
 async def test_no_place_in_time(transport: str | None) -> None:
     server = Loopback(silent)
-    async with server.serving() as url, make(transport, httpx.Timeout(20)) as client, anyio.create_task_group() as tasks:
+    async with server.serving() as url, make(transport, httpx.Timeout(PATIENCE)) as client, anyio.create_task_group() as tasks:
         for _ in range(DEFAULT_LIMITS.max_connections or 0):
             tasks.start_soon(client.get, url)
         await until(lambda: len(server.requests) == DEFAULT_LIMITS.max_connections)
         with pytest.raises(httpx.PoolTimeout, match="all 100 connections are busy"):
-            await client.get(url, timeout=httpx.Timeout(5, pool=0.01))
+            await client.get(url, timeout=httpx.Timeout(PATIENCE, pool=0.01))
         tasks.cancel_scope.cancel()
 
 
 async def test_places_are_given_in_turn(transport: str | None) -> None:
     server, answered = Loopback(), [0]
-    async with server.serving() as url, make(transport, httpx.Timeout(20)) as client:
+    async with server.serving() as url, make(transport, httpx.Timeout(PATIENCE)) as client:
 
         async def call() -> None:
             await client.get(url)

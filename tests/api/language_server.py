@@ -10,8 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-#: A server that says nothing for so long has hung.
-PATIENCE = 120.0
+from tests.support.patience import PATIENCE
 
 
 class LanguageServer:
@@ -28,11 +27,9 @@ class LanguageServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
         self._last_id = 0
 
     def __enter__(self) -> Self:
-        self._watchdog.start()
         self.request(
             "initialize",
             {
@@ -48,8 +45,7 @@ class LanguageServer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.request("shutdown", None)
         self._notify("exit", None)
-        self._process.communicate()
-        self._watchdog.cancel()
+        self._process.communicate(timeout=PATIENCE)
 
     def completions(self, name: str, text: str) -> set[str]:
         """What is offered at the `|` in the text."""
@@ -64,6 +60,14 @@ class LanguageServer:
 
     def request(self, method: str, parameters: Any) -> Any:
         """Ask, answer what the server asks meanwhile, and wait for the result."""
+        watchdog = threading.Timer(PATIENCE, self._process.kill)
+        watchdog.start()
+        try:
+            return self._result(method, parameters)
+        finally:
+            watchdog.cancel()
+
+    def _result(self, method: str, parameters: Any) -> Any:
         self._last_id += 1
         self._send({"id": self._last_id, "method": method, "params": parameters})
         while True:

@@ -16,7 +16,7 @@ from shop.app import make_app
 
 from tests.examples.conftest import AT_ONCE, STAFF, settings
 from tests.sandbox.conftest import NOON
-from tests.sandbox_pages.conftest import browser, context, page
+from tests.sandbox_pages.conftest import PATIENCE_MS, browser, context, page
 from wechatpay_async import Wechatpay
 from wechatpay_async.sandbox import Sandbox
 
@@ -69,6 +69,7 @@ def test_a_cup_is_bought_by_code_and_refunded(shop: str, browser: Browser, conte
     check_accessible(page)
 
     staff = browser.new_context(locale="en-GB", http_credentials={"username": STAFF[0], "password": STAFF[1]})
+    staff.set_default_timeout(PATIENCE_MS)
     desk = staff.new_page()
     desk.goto(f"{shop}/staff")
     check_accessible(desk)

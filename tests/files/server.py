@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+from tests.support.patience import PATIENCE
+
 Answer = Callable[[socket.socket, threading.Event], None]
 
 
@@ -49,7 +51,7 @@ def serving(answer: Answer) -> Generator[str, None, None]:
                 except TimeoutError:
                     continue
                 with connection:
-                    connection.settimeout(10)
+                    connection.settimeout(PATIENCE)
                     connection.recv(65_536)
                     answer(connection, over)
 

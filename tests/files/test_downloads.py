@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.files.server import Answer, http, sends, serving, stalls_after
+from tests.support.patience import PATIENCE
 from wechatpay_async.downloads import (
     ExpectedHash,
     FileKey,
@@ -358,7 +359,9 @@ async def test_every_failure_has_its_error_and_leaves_no_file(failure: str, tmp_
 
     @asynccontextmanager
     async def open_(url: str) -> AsyncGenerator[httpx.Response, None]:
-        async with httpx.AsyncClient(timeout=httpx.Timeout(5, read=0.3), trust_env=False) as client:
+        # A second is for the server that stalls alone: the others are slow only where the machine is.
+        read = 1.0 if failure == "stalled in the middle" else PATIENCE
+        async with httpx.AsyncClient(timeout=httpx.Timeout(PATIENCE, read=read), trust_env=False) as client:
             try:
                 async with client.stream("GET", url) as response:
                     yield response

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from wechatpay_async.sandbox import Sandbox
 from wechatpay_async.sandbox.parties import Mode
 
@@ -35,7 +36,7 @@ def test_order_query_refund_certificates_and_notifications(modules: Path, make_k
         settings = {name: sandbox.settings(base_url=url)[name] for name in wanted} | {"appid": "wxd678efh567hg6787"}
         command = ["node", str(Path(__file__).parent / "axios_plugin.cjs"), json.dumps(settings)]
         ran = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, env=os.environ | {"NODE_PATH": str(modules)}, check=False
+            command, capture_output=True, text=True, timeout=PATIENCE, env=os.environ | {"NODE_PATH": str(modules)}, check=False
         )
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.support.patience import PATIENCE
 from wechatpay_async.sandbox import Sandbox
 from wechatpay_async.sandbox.parties import Mode
 
@@ -22,8 +23,6 @@ core: Any = import_module("wechatpayv3.core")
 
 APPID = "wxd678efh567hg6787"
 REAL = "https://api.mch.weixin.qq.com"
-#: Seconds to wait for a notification; nothing is measured.
-PATIENCE = 30
 
 Notice = tuple[dict[str, str], bytes]
 

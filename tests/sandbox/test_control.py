@@ -14,6 +14,7 @@ import pytest
 
 from tests.sandbox.examples import native_order, score_order
 from tests.support.handmade import Handmade
+from tests.support.patience import PATIENCE
 from wechatpay_async.sandbox import Sandbox, __main__
 
 pytestmark = pytest.mark.anyio
@@ -162,7 +163,7 @@ async def test_the_program_delivers_notifications_itself() -> None:
 
 def test_it_runs_as_a_module() -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "wechatpay_async.sandbox", "--help"], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", "wechatpay_async.sandbox", "--help"], capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert ran.returncode == 0
     assert "A WeChat Pay on your own machine." in ran.stdout

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from wechatpay_async.cli import demo
 
 
@@ -27,6 +28,6 @@ def test_it_runs_as_a_module_on_a_terminal_without_chinese() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -18,10 +18,11 @@ import anyio
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.sandbox.conftest import NOON, make_key
 from tests.support.handmade import Handmade
+from tests.support.patience import PATIENCE
 from wechatpay_async.sandbox import Sandbox
 
 __all__ = ["make_key"]
@@ -37,8 +38,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-#: Milliseconds; generous, since nothing is measured.
-PATIENCE = 30_000
+#: The same in milliseconds, as a browser counts.
+PATIENCE_MS = PATIENCE * 1000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -156,7 +158,7 @@ def browser() -> Generator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Generator[BrowserContext]:
     made = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
-    made.set_default_timeout(PATIENCE)
+    made.set_default_timeout(PATIENCE_MS)
     yield made
     made.close()
 

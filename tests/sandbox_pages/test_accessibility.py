@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.sandbox.examples import APPID, MCHID, native_order, refund_of, score_order
-from tests.sandbox_pages.conftest import PATIENCE, Scene
+from tests.sandbox_pages.conftest import PATIENCE_MS, Scene
 
 
 def full(scene: Scene) -> list[str]:
@@ -42,7 +42,7 @@ def full(scene: Scene) -> list[str]:
 def test_axe_finds_nothing(scene: Scene, browser: Browser, language: str, scheme: Literal["light", "dark"], width: int) -> None:
     axe = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
     context = browser.new_context(locale=language, color_scheme=scheme, viewport={"width": width, "height": 844})
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     found: list[Any] = []
     for address in full(scene):

@@ -11,10 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.sandbox.examples import APPID, MCHID, native_order, score_order
-from tests.sandbox_pages.conftest import PATIENCE, Scene
+from tests.sandbox_pages.conftest import Scene
 from wechatpay_async.sandbox import Order
-
-expect.set_options(timeout=PATIENCE)
 
 
 def state(scene: Scene, number: str) -> str:

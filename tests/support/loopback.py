@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
+from tests.support.patience import PATIENCE
 from tests.support.platform import signed_headers
 
 OK = b'{"code_url":"weixin://"}'
@@ -100,6 +101,6 @@ class Loopback:
 
 async def until(true: Callable[[], bool]) -> None:
     """Let the others work until something is so."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         while not true():  # noqa: ASYNC110 — what is waited for has no event
             await anyio.sleep(0.001)
