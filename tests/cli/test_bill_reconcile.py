@@ -90,9 +90,10 @@ def test_one_bill_is_wanted(run: Run, bill_file: str, ledger: Callable[[bytes], 
 
 def test_the_bill_of_a_day_is_downloaded(run: Run, ledger: Callable[[bytes], str], tmp_path: Path) -> None:
     two_days = timedelta(days=2).total_seconds()
-    sandbox = Sandbox(clock=lambda: time.time() - two_days)
+    paid_at = time.time() - two_days  # it stands still: no midnight may come between the payment and its day
+    sandbox = Sandbox(clock=lambda: paid_at)
     anyio.run(pay_for_a_book, sandbox)
-    day = datetime.fromtimestamp(sandbox.clock(), timezone(timedelta(hours=8))).date().isoformat()
+    day = datetime.fromtimestamp(paid_at, timezone(timedelta(hours=8))).date().isoformat()
     sandbox.clock.advance(seconds=two_days)
     with sandbox.serve() as url:
         env_file = str(write_settings(sandbox.settings(base_url=url), tmp_path / "keys"))
