@@ -214,6 +214,10 @@ def test_the_plans_of_documented_operations() -> None:
     assert sensitive.answer_plan(complaints, 200) == Plan(fields={"data": Plan(items=Plan(fields={"payer_phone": Plan(sensitive=True)}))})
     assert sensitive.answer_plan(complaints, 204) is None
 
+    detail = catalog.operation("v3", "GET", "/v3/transfer/batches/batch-id/{batch_id}/details/detail-id/{detail_id}")
+    assert detail is not None
+    assert sensitive.answer_plan(detail, 200) == Plan(fields={"user_name": Plan(sensitive=True)})
+
     card = catalog.event("BRAND_MEMBER_CARD_SP.USER_CARD.DELETE")
     assert card is not None
     found = sensitive.event_plan(card)
