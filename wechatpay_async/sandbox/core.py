@@ -31,7 +31,7 @@ from .parties import Authority, KeyMaker, Merchant, Mode, Platform, SigningKey, 
 from .seal import as_json, sign
 from .synthesis import Memory, make_answer
 from .tls import client_context, server_context
-from .user import ACTIONS, Applyments, Complaints, ScoreUser
+from .user import ACTIONS, Applyments, Complaints, Parking, ScoreUser
 from .wire import Answer, Call, Refusal, Request, as_object
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ class Sandbox:
         self.payscore: ScoreUser = ScoreUser(self)
         self.applyments: Applyments = Applyments(self)
         self.complaints: Complaints = Complaints(self)
+        self.parking: Parking = Parking(self)
         self.notifier: Notifier = Notifier(self)
         self._chance = random.Random(seed)  # noqa: S311 - which key signs during a switch
         self._gate = Gate(self.merchants)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import v2
-from .flows import applyments, batches, combine, complaints, contracts, orders, payscore, profitsharing, refunds, transfers
+from .flows import applyments, batches, combine, complaints, contracts, orders, parking, payscore, profitsharing, refunds, transfers
 from .models import Book, Order, Refund
 
 __all__ = ["finish_refund", "pay", "tick"]
@@ -40,6 +40,8 @@ def _happen(book: Book, what: str, thing: Any) -> None:
         applyments.finish_change(book, thing)
     elif what == "deduction":
         contracts.deduct(book, thing)
+    elif what == "parking":
+        parking.collect(book, thing)
 
 
 def pay(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS") -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from wechatpay_async import catalog
 
 from . import life
-from .flows import applyments, complaints, contracts, payscore, transfers
+from .flows import applyments, complaints, contracts, parking, payscore, transfers
 from .models import RETRY_AFTER, Book, Notice, Order, Refund, ScoreOrder
 from .parties import Merchant, Mode, SigningKey
 from .synthesis import make_resource
@@ -20,7 +20,7 @@ from .wire import Refusal
 if TYPE_CHECKING:
     from .core import Sandbox
 
-__all__ = ["ACTIONS", "Applyments", "Complaints", "ScoreUser", "find_order", "find_refund"]
+__all__ = ["ACTIONS", "Applyments", "Complaints", "Parking", "ScoreUser", "find_order", "find_refund"]
 
 
 def find_order(book: Book, out_trade_no: str) -> Order:
@@ -170,6 +170,23 @@ def follow_complaint(sandbox: Sandbox, number: str, what: str, text: str = "") -
     return item
 
 
+def set_plate(sandbox: Sandbox, plate_number: str, state: str, plate_color: str = "BLUE", openid: str = "") -> parking.Plate:
+    """The user opens, pauses or ends the parking service of a number plate."""
+    return parking.set_plate(sandbox.book, plate_number, plate_color, state, openid)
+
+
+def run_short(sandbox: Sandbox, plate_number: str, plate_color: str = "BLUE", advanced: str = "yes") -> parking.Plate:
+    """The user of a plate has no money; "yes": WeChat Pay advances what is due."""
+    return parking.run_short(sandbox.book, plate_number, plate_color, advanced=advanced == "yes")
+
+
+def repay_parking(sandbox: Sandbox, out_trade_no: str) -> parking.Payment:
+    """The user pays back what WeChat Pay has advanced."""
+    payment = parking.find_payment(sandbox.book, out_trade_no)
+    parking.repay(sandbox.book, payment)
+    return payment
+
+
 def finish_refund(sandbox: Sandbox, out_refund_no: str, status: str = "SUCCESS") -> Refund:
     """End a refund now."""
     refund = find_refund(sandbox.book, out_refund_no)
@@ -275,6 +292,9 @@ ACTIONS: Mapping[str, Callable[..., Any]] = {
         terminate_contract,
         complain,
         follow_complaint,
+        set_plate,
+        run_short,
+        repay_parking,
         finish_refund,
         add_merchant,
         new_certificate,
@@ -386,3 +406,51 @@ class Complaints:
     def _follow(self, number: str, what: str, text: str = "") -> complaints.Complaint:
         item: complaints.Complaint = self._sandbox.act("follow_complaint", number=number, what=what, text=text)
         return item
+
+
+class Parking:
+    """`sandbox.parking`: opens the parking service of number plates, as their users do, and pays back what was advanced."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def find(self, out_parking_no: str) -> parking.Entry:
+        """The newest entry of that number. Raises `LookupError`."""
+        return parking.find_entry(self._sandbox.book, out_parking_no)
+
+    def open(self, plate_number: str, plate_color: str = "BLUE", *, openid: str = "") -> parking.Plate:
+        """The service is open, also after a pause, and the user has money. A car inside becomes NORMAL, and its car park is told."""
+        return self._set(plate_number, plate_color, "NORMAL", openid)
+
+    def pause(self, plate_number: str, plate_color: str = "BLUE") -> parking.Plate:
+        """The user pauses the service: a car inside becomes BLOCKED, with the reason PAUSE."""
+        return self._set(plate_number, plate_color, "PAUSE")
+
+    def close(self, plate_number: str, plate_color: str = "BLUE") -> parking.Plate:
+        """The user ends the service: a car inside becomes BLOCKED, with the reason OUT_SERVICE."""
+        return self._set(plate_number, plate_color, "OUT_SERVICE")
+
+    def distrust(self, plate_number: str, plate_color: str = "BLUE") -> parking.Plate:
+        """WeChat Pay does not trust the user any more: BLOCKED, with the reason EVALUATION_FAILED, until the plate is opened again."""
+        return self._set(plate_number, plate_color, "EVALUATION_FAILED")
+
+    def run_short(self, plate_number: str, plate_color: str = "BLUE", *, advanced: bool = True) -> parking.Plate:
+        """The user has no money until the plate is opened again. Raises `LookupError`.
+
+        `advanced`: WeChat Pay pays what is due, and the plate is OVERDUE until `repay`; without it the payment is PAY_FAIL.
+        """
+        plate: parking.Plate = self._sandbox.act(
+            "run_short", plate_number=plate_number, plate_color=plate_color, advanced="yes" if advanced else "no"
+        )
+        return plate
+
+    def repay(self, out_trade_no: str) -> parking.Payment:
+        """The user pays back what WeChat Pay has advanced. Raises `LookupError`, or `Refusal` when there is nothing to pay back."""
+        payment: parking.Payment = self._sandbox.act("repay_parking", out_trade_no=out_trade_no)
+        return payment
+
+    def _set(self, plate_number: str, plate_color: str, state: str, openid: str = "") -> parking.Plate:
+        plate: parking.Plate = self._sandbox.act(
+            "set_plate", plate_number=plate_number, plate_color=plate_color, state=state, openid=openid
+        )
+        return plate

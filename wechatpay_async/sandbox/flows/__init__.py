@@ -10,6 +10,7 @@ from . import (
     complaints,
     contracts,
     orders,
+    parking,
     payscore,
     profitsharing,
     refunds,
@@ -31,6 +32,7 @@ ROUTES: Routes = {
     **applyments.ROUTES,
     **contracts.ROUTES,
     **complaints.ROUTES,
+    **parking.ROUTES,
     **statements.ROUTES,
     **certificates.ROUTES,
 }
