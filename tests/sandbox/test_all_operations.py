@@ -34,17 +34,6 @@ def judge_of(operation: Operation) -> TypeAdapter[Any] | None:
     return type_of(operation, returns) if "_t." in returns else None
 
 
-#: Fields that the catalogue says are always in an answer, and that are not: whose fault it is stands beside them.
-NOT_ALWAYS_THERE = {
-    "GET /v3/combine-transactions/id/{combine_transaction_id}": {"sub_orders.0.individual_auth_id"},  # of another product
-    "POST /v3/payscore/serviceorder": {"package"},  # only where the user confirms
-    "POST /v3/payscore/serviceorder/{out_order_no}/complete": {"post_discounts.0.amount"},  # optional in the request that it repeats
-    "POST /mmpaysptrans/pay_bank": {"sign"},  # its answers are unsigned
-}
-#: In APIv2 only where `result_code` is FAIL, whatever the catalogue says.
-OF_FAILURES = {"err_code", "err_code_des"}
-
-
 class TypedWalk(walks.Walk):
     """Calls operations, and notes each answer that is not of its type."""
 
@@ -67,9 +56,7 @@ class TypedWalk(walks.Walk):
     def note(self, operation: Operation, error: ValidationError) -> None:
         fields = {".".join(map(str, each["loc"])) for each in error.errors() if each["type"] == "missing"}
         others = {f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors() if each["type"] != "missing"}
-        left = fields - (OF_FAILURES if operation.api == "v2" else set()) - NOT_ALWAYS_THERE.get(operation.id, set()) | others
-        if left:
-            self.wrong[operation.id] = left
+        self.wrong[operation.id] = fields | others
 
 
 async def test_answers_that_are_made_from_their_schema_have_its_type(make_sandbox: MakeSandbox) -> None:
