@@ -66,10 +66,10 @@ async def test_an_upload_signs_its_meta_alone() -> None:
     url = "https://api.mch.weixin.qq.com/v3/merchant/media/upload"
     form = {"files": {"file": ("a.png", b"\x89PNG", "image/png")}, "data": {"meta": "{}"}}
     async with http(platform) as client:
-        await client.post(url, **form, extensions={FACTS: SigningFacts(signed_body=b"{}")})  # type: ignore[arg-type]
+        await client.post(url, **form, extensions={FACTS: SigningFacts(signed_body=b"{}")})  # type: ignore[arg-type]  # httpx takes any mapping of forms
         check_request(platform.last, signed_body=b"{}")
         with pytest.raises(errors.RequestError, match="an upload signs its meta alone"):
-            await client.post(url, **form)  # type: ignore[arg-type]
+            await client.post(url, **form)  # type: ignore[arg-type]  # as above
 
 
 async def test_a_brand_signs_with_its_id() -> None:

@@ -219,7 +219,7 @@ TRANSACTION = V3.pay.transactions.id._transaction_id_
         (lambda: TRANSACTION.get({"params": {}}, params={}, transaction_id="2"), "params is given twice"),
         (lambda: TRANSACTION.get({"headers": {}}, headers={}, transaction_id="2"), "headers is given twice"),
         (lambda: TRANSACTION.get({"timeout": 1}, transaction_id="2"), "timeout= is a keyword, in seconds"),
-        (lambda: TRANSACTION.get(["x"], transaction_id="2"), "config: expected a mapping, got list"),  # type: ignore[arg-type]
+        (lambda: TRANSACTION.get(["x"], transaction_id="2"), "config: expected a mapping, got list"),  # type: ignore[arg-type]  # a list where a mapping is due
     ],
 )
 def test_wrong_arguments(call: Any, message: str) -> None:

@@ -46,7 +46,7 @@ ORDER = {
 async def test_an_order() -> None:
     platform = Platform()
     async with client(platform) as wxpay:
-        response = await wxpay.v3.pay.transactions.native.post(ORDER)  # type: ignore[arg-type]
+        response = await wxpay.v3.pay.transactions.native.post(ORDER)  # type: ignore[arg-type]  # a plain dict
     assert isinstance(response, Response)
     assert response.data == {"code_url": "weixin://"}
     assert (response.status_code, response.request_id, response.accepted) == (200, "08F7E8B7B6051018-268541", False)
@@ -159,7 +159,7 @@ async def test_arguments_that_cannot_be_sent(call: Callable[[Any], Any], message
 async def test_a_documented_body_that_holds_itself() -> None:
     async with client(Platform()) as wxpay:
         with pytest.raises(errors.InvalidData, match="nested too deeply, or holds itself"):
-            await wxpay.v3.pay.transactions.native.post({**ORDER, "detail": ITSELF})  # type: ignore[typeddict-item, unused-ignore]
+            await wxpay.v3.pay.transactions.native.post({**ORDER, "detail": ITSELF})  # type: ignore[typeddict-item, unused-ignore]  # a value within itself
 
 
 async def test_another_merchants_number_as_an_integer() -> None:
@@ -228,7 +228,7 @@ async def test_what_becomes_of_a_body(reply: Callable[[], httpx.Response], data:
 
 async def test_a_file_is_bytes_and_needs_no_signature() -> None:
     async with client(Platform(lambda request: httpx.Response(200, content=b'{"a"'))) as wxpay:
-        response = await wxpay.v3.billdownload.file.get(params={"token": "x"})  # type: ignore[call-arg, typeddict-unknown-key, unused-ignore]
+        response = await wxpay.v3.billdownload.file.get(params={"token": "x"})  # type: ignore[call-arg, typeddict-unknown-key, unused-ignore]  # a query that is not documented
         assert response.data == b'{"a"'
         node = wxpay.chain("v3/billdownload/file")
         async with node.stream(params={"token": "x"}) as streamed:
@@ -384,13 +384,13 @@ async def test_what_the_server_may_have_loosened_is_warned_of() -> None:
     platform = Platform()
     async with client(platform) as wxpay:
         with pytest.warns(errors.ValidationWarning, match=r"POST /v3/pay/transactions/native: \$\.descripton: "):
-            await wxpay.v3.pay.transactions.native.post(WRONG)  # type: ignore[arg-type]
+            await wxpay.v3.pay.transactions.native.post(WRONG)  # type: ignore[arg-type]  # wrong on purpose
     async with client(platform, validate="off") as wxpay:
-        await wxpay.v3.pay.transactions.native.post(WRONG)  # type: ignore[arg-type]
+        await wxpay.v3.pay.transactions.native.post(WRONG)  # type: ignore[arg-type]  # wrong on purpose
     assert len(platform.requests) == 2
     async with client(platform, validate="strict") as wxpay:
         with pytest.raises(errors.InvalidData) as caught:
-            await wxpay.v3.pay.transactions.native.post(WRONG)  # type: ignore[arg-type]
+            await wxpay.v3.pay.transactions.native.post(WRONG)  # type: ignore[arg-type]  # wrong on purpose
     assert caught.value.path == "$.descripton"
     assert len(platform.requests) == 2
 

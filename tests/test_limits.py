@@ -34,7 +34,7 @@ def test_the_documented_rates() -> None:
 
 async def test_a_family_is_a_path_and_what_lies_below() -> None:
     limits = RateLimits({"POST /v3/a": 1000, "POST /v3/a/b": 2000})
-    gates = [limits._gate(f"{operation}/") for operation in ("POST /v3/a", "POST /v3/a/c", "POST /v3/a/b/{id}", "POST /v3/ab", "GET /v3/a")]  # pyright: ignore[reportPrivateUsage]
+    gates = [limits._gate(f"{operation}/") for operation in ("POST /v3/a", "POST /v3/a/c", "POST /v3/a/b/{id}", "POST /v3/ab", "GET /v3/a")]  # pyright: ignore[reportPrivateUsage] — the choice of a gate shows nowhere else
     assert gates[0] is gates[1] is not None
     assert gates[2] not in (None, gates[0])
     assert gates[3:] == [None, None]

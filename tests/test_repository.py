@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import subprocess
+import tokenize
 import tomllib
 
 import pytest
@@ -101,3 +102,20 @@ def test_every_vector_has_a_name_of_its_own_and_a_source(path: object) -> None:
 
     assert len({case["name"] for case in cases}) == len(cases)
     assert all(case["source"].strip() and case["kind"] == str(path).rpartition("/")[2].removesuffix(".json") for case in cases)
+
+
+#: What switches a check off for a line.
+EXCEPTION = re.compile(r"noqa(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*)?|(?:type|pyright):\s*ignore(?:\[[^\]]*\])?|pragma:\s*no (?:cover|branch)")
+
+
+def exceptions_without_a_reason(name: str) -> list[str]:
+    with tokenize.open(ROOT / name) as file:
+        comments = [token for token in tokenize.generate_tokens(file.readline) if token.type == tokenize.COMMENT]
+    found = [comment for comment in comments if EXCEPTION.search(comment.string)]
+    return [f"{name}:{each.start[0]}: {each.string}" for each in found if not re.search(r"\w", EXCEPTION.sub("", each.string))]
+
+
+def test_an_exception_from_a_check_says_why() -> None:
+    written = [name for name in tracked() if name.endswith(".py") and "wechatpay_async/api/" not in name]
+
+    assert [line for name in written for line in exceptions_without_a_reason(name)] == []

@@ -50,7 +50,7 @@ async def test_what_is_no_merchants_own_is_taken_over() -> None:
             await other.chain("v3/new").get()
         assert len(platform.requests) == 4
         with pytest.raises(InvalidData):
-            await other.v3.pay.transactions.native.post({})  # type: ignore[typeddict-item]
+            await other.v3.pay.transactions.native.post({})  # type: ignore[typeddict-item]  # nothing of it is looked at
         with pytest.raises(ServerError):
             await wxpay.share(**other_merchant(retry=Retry(attempts=1))).chain("v3/new").get()
         assert len(platform.requests) == 5
@@ -87,9 +87,9 @@ async def test_other_options_for_some_calls() -> None:
         assert len(platform.requests) == 3
         assert platform.last.extensions["timeout"] == {"connect": 1.5, "read": 1.5, "write": 1.5, "pool": 1.5}
         with pytest.raises(InvalidData):
-            await patient.v3.pay.transactions.native.post({})  # type: ignore[typeddict-item]
+            await patient.v3.pay.transactions.native.post({})  # type: ignore[typeddict-item]  # nothing of it is looked at
         with pytest.raises(ServerError):
-            await wxpay.v3.pay.transactions.native.post({})  # type: ignore[typeddict-item]
+            await wxpay.v3.pay.transactions.native.post({})  # type: ignore[typeddict-item]  # nothing of it is looked at
         assert len(platform.requests) == 4
         assert platform.last.extensions["timeout"]["read"] == 7
         await patient.aclose()  # closes nothing
@@ -110,7 +110,7 @@ async def test_a_sibling_has_chains_of_its_own_and_the_same_keys() -> None:
 
 def test_a_wrong_option() -> None:
     with pytest.raises(ConfigError, match="^validate: unknown value 'strickt'"):
-        Wechatpay(**settings()).with_options(validate="strickt")  # type: ignore[arg-type]
+        Wechatpay(**settings()).with_options(validate="strickt")  # type: ignore[arg-type]  # a misspelt word
 
 
 async def test_a_thousand_merchants() -> None:

@@ -196,9 +196,9 @@ class _Batches(AsyncIterator[list[R]]):
         bill = self._bill
         try:
             if self._parser is None:
-                self._parser = await bill._begin()  # pyright: ignore[reportPrivateUsage]
+                self._parser = await bill._begin()  # pyright: ignore[reportPrivateUsage] — a bill and its iterator are one thing in two classes
             if not self._ahead:
-                self._ahead = await bill._read()  # pyright: ignore[reportPrivateUsage]
+                self._ahead = await bill._read()  # pyright: ignore[reportPrivateUsage] — as above
             piece, self._ahead = self._ahead[:CHUNK], self._ahead[CHUNK:]
             if piece:
                 return self._parser.feed(piece)
@@ -211,7 +211,7 @@ class _Batches(AsyncIterator[list[R]]):
 
     def _end(self) -> None:
         self._over = True
-        self._bill._ended()  # pyright: ignore[reportPrivateUsage]
+        self._bill._ended()  # pyright: ignore[reportPrivateUsage] — as above
 
 
 class _Rows(AsyncIterator[R]):

@@ -35,7 +35,7 @@ def chain_building() -> Figure:
     def theirs() -> float:
         start = time.thread_time()
         for _ in range(TURNS):
-            plain.step.step.step.step.step.step.step  # noqa: B018
+            plain.step.step.step.step.step.step.step  # noqa: B018 - the access is what is measured
         return (time.thread_time() - start) / TURNS * 1e6
 
     ours()

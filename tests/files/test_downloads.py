@@ -112,7 +112,7 @@ def test_whatever_is_let_through_goes_to_an_allowed_host(url: str) -> None:
 
 def sunk(data: bytes, size: int = 1000, expected: ExpectedHash | None = SHA1, **options: object) -> bytes:
     file = io.BytesIO()
-    sink = Sink(file, expected, **options)  # type: ignore[arg-type]
+    sink = Sink(file, expected, **options)  # type: ignore[arg-type]  # the options differ from test to test
     for start in range(0, len(data), size):
         sink.feed(data[start : start + size])
     sink.finish()

@@ -46,7 +46,7 @@ async def aiohttp(sandbox: Sandbox) -> AsyncGenerator[httpx.AsyncClient]:
 async def litestar(sandbox: Sandbox) -> AsyncGenerator[httpx.AsyncClient]:
     from recipes.on_litestar import app
 
-    async with app.lifespan(), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HOST) as client:  # type: ignore[arg-type]
+    async with app.lifespan(), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HOST) as client:  # type: ignore[arg-type]  # httpx's type of an app knows less than starlette's
         yield client
 
 
@@ -54,7 +54,7 @@ async def litestar(sandbox: Sandbox) -> AsyncGenerator[httpx.AsyncClient]:
 async def django(sandbox: Sandbox) -> AsyncGenerator[httpx.AsyncClient]:
     from recipes.on_django import app, dispatcher, wxpay
 
-    async with wxpay(), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HOST) as client:  # type: ignore[arg-type]
+    async with wxpay(), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HOST) as client:  # type: ignore[arg-type]  # as above
         yield client
     dispatcher.cache_clear()
     wxpay.cache_clear()

@@ -123,7 +123,7 @@ def test_the_program_says_how_to_connect(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_the_program_warns_when_others_can_reach_it(capsys: pytest.CaptureFixture[str]) -> None:
-    _, told, _ = run("--host", "0.0.0.0", capsys=capsys)  # noqa: S104
+    _, told, _ = run("--host", "0.0.0.0", capsys=capsys)  # noqa: S104 - the warning is what is looked at
     assert "WARNING: it listens on 0.0.0.0." in told
     assert "WECHATPAY_PUBLIC_KEY_ID" in told
 

@@ -100,4 +100,4 @@ async def test_faults_by_operation_number_and_rate(client: Handmade, sandbox: Sa
     seen = [(await order(client)).status_code for _ in range(40)]
     assert set(seen) == {200, 429}
     with pytest.raises(ValueError, match="wrong_signature"):
-        sandbox.faults.add("rainy")  # type: ignore[arg-type]
+        sandbox.faults.add("rainy")  # type: ignore[arg-type]  # a name that is none

@@ -67,14 +67,14 @@ class Customer:
         kind = MIX[self.turn % len(MIX)]
         v3 = self.wxpay.v3
         if kind == "place" or self.turn <= self.number + ORDERS // WORKERS:
-            await v3.pay.transactions.native.post(native_order(self.order(), notify_url="http://127.0.0.1:9/none"))  # type: ignore[arg-type]
+            await v3.pay.transactions.native.post(native_order(self.order(), notify_url="http://127.0.0.1:9/none"))  # type: ignore[arg-type]  # a plain dict
         elif kind == "pay":
             await self.people.post("/_sandbox/pay", json={"out_trade_no": self.order()})
         elif kind == "refund":
             number = self.order()
-            await v3.refund.domestic.refunds.post(refund_of(number, f"r{number}"[:32], 1))  # type: ignore[arg-type]
+            await v3.refund.domestic.refunds.post(refund_of(number, f"r{number}"[:32], 1))  # type: ignore[arg-type]  # a plain dict
         elif kind == "score":
-            await v3.payscore.serviceorder.post(score_order(f"s{self.order()}"))  # type: ignore[arg-type]
+            await v3.payscore.serviceorder.post(score_order(f"s{self.order()}"))  # type: ignore[arg-type]  # a plain dict
         elif kind == "certificates":
             await v3.merchant_service.complaints_v2.get(params={"begin_date": "2026-11-25", "end_date": "2026-11-25"})
         else:

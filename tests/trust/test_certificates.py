@@ -40,7 +40,7 @@ def test_the_published_download(vector: Vector) -> None:
     for expected in vector.expected["certificates"]:
         key = keys[expected["serial_no"]]
         certificate = load_certificate(expected["pem"], parameter="vector")
-        assert key.public_key.public_numbers() == certificate.public_key().public_numbers()  # type: ignore[union-attr] # pyright: ignore
+        assert key.public_key.public_numbers() == certificate.public_key().public_numbers()  # type: ignore[union-attr]  # pyright: ignore — an RSA key, as every one here
         assert key.not_before == datetime.fromisoformat(expected["effective_time"])
         assert key.not_after == datetime.fromisoformat(expected["expire_time"])
     headers = signed(body, load_private_key(given_["platform_private_key_pem"]), next(iter(keys)), now=NOW)

@@ -227,11 +227,11 @@ def test_the_plans_of_documented_operations() -> None:
 
 def sensitive_leaves(schema: Any) -> Iterator[bool]:
     if isinstance(schema, dict):
-        yield bool(schema.get("sensitive"))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        for part in schema.values():  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        yield bool(schema.get("sensitive"))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] — a schema is whatever JSON holds
+        for part in schema.values():  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] — as above
             yield from sensitive_leaves(part)
     elif isinstance(schema, list):
-        for part in schema:  # pyright: ignore[reportUnknownVariableType]
+        for part in schema:  # pyright: ignore[reportUnknownVariableType] — as above
             yield from sensitive_leaves(part)
 
 
@@ -272,7 +272,7 @@ def test_the_old_padding_opens_only_by_explicit_choice() -> None:
 
 def test_what_is_sealed_is_oaep_with_sha1() -> None:
     sealed = sensitive.seal({"name": "张三"}, plan(), OAEP)
-    scheme = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
+    scheme = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303 - the protocol's choice
     assert KEY.decrypt(base64.b64decode(sealed["name"]), scheme) == "张三".encode()
 
 

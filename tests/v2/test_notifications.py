@@ -275,7 +275,7 @@ def test_json_says_where_it_belongs() -> None:
 
 def test_a_body_that_a_framework_has_decoded_is_refused() -> None:
     with pytest.raises(RequestError):
-        RECEIVER.parse(signed(PAID).decode())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        RECEIVER.parse(signed(PAID).decode())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] — text is what is refused
 
 
 def test_answers() -> None:

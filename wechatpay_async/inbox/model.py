@@ -79,7 +79,7 @@ class Inbox(ABC):
         """Let go of connections that this inbox opened."""
         await anyio.to_thread.run_sync(self.close)
 
-    def claim_blocking(self, id: str) -> Claim | Held:  # noqa: A002
+    def claim_blocking(self, id: str) -> Claim | Held:  # noqa: A002 — the notification's own field name
         """`claim`, blocking."""
         if not isinstance(id, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
             raise RequestError(f"an id is text, got {type(id).__name__}")

@@ -57,7 +57,7 @@ class Vault:
 
     def numbers(self, name: str) -> random.Random:
         """Numbers for the thing of that name; the secrets of a sandbox are none."""
-        return random.Random(f"{self._seed}:{name}")  # noqa: S311
+        return random.Random(f"{self._seed}:{name}")  # noqa: S311 - repeatable numbers, no secrets
 
     def rsa_key(self, name: str) -> rsa.RSAPrivateKey:
         """The RSA key of that name."""

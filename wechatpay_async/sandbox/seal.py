@@ -16,7 +16,7 @@ __all__ = ["as_json", "encrypt_resource", "open_field", "seal_bytes", "seal_fiel
 
 _PKCS1 = padding.PKCS1v15()
 # SHA-1 on both sides is what WeChat Pay uses for sensitive fields: https://pay.weixin.qq.com/doc/v3/merchant/4013053257
-_OAEP = padding.OAEP(mgf=padding.MGF1(algorithm=hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
+_OAEP = padding.OAEP(mgf=padding.MGF1(algorithm=hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303 - the protocol's choice
 
 
 def as_json(data: Any) -> bytes:

@@ -108,7 +108,7 @@ class SandboxServer:
             await startup(sockets)
             self._open.set()
 
-        self._server.startup = startup_and_tell  # type: ignore[method-assign]
+        self._server.startup = startup_and_tell  # type: ignore[method-assign]  # uvicorn tells nobody that it listens
         self._thread.start()
         self._open.wait()
         if self._failure is not None or not self._server.started:

@@ -85,7 +85,7 @@ async def main() -> None:
     async with Wechatpay.from_env() as wxpay, SQLiteInbox("wechatpay-inbox.sqlite") as inbox, trio.open_nursery() as nursery:
         service = Service(wxpay, inbox)
         nursery.start_soon(ask_now_and_then, service, 60.0)
-        await serve(service.app, Config())  # type: ignore[arg-type]
+        await serve(service.app, Config())  # type: ignore[arg-type]  # hypercorn's type of an app is narrower than starlette's
         nursery.cancel_scope.cancel()
 
 

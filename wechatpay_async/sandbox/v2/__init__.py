@@ -108,7 +108,7 @@ def _req_info(plaintext: bytes, secret: str) -> str:
     # AES-256-ECB under the lower-case hex MD5 of the secret: https://pay.weixin.qq.com/doc/v2/merchant/4011985433
     key = hashlib.md5(secret.encode(), usedforsecurity=False).hexdigest().encode()
     padder = PKCS7(128).padder()
-    cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
+    cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 - the protocol's choice
     return base64.b64encode(cipher.update(padder.update(plaintext) + padder.finalize()) + cipher.finalize()).decode()
 
 
