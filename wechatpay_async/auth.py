@@ -20,6 +20,7 @@ import httpx
 from wechatpay_async.errors import MalformedMessage, MissingSignature, RequestError, SignatureError
 from wechatpay_async.platform_keys import KeySource
 from wechatpay_async.protocol import v3
+from wechatpay_async.response import WholeStream
 from wechatpay_async.settings import is_loopback
 
 if TYPE_CHECKING:
@@ -103,17 +104,25 @@ class WechatpayAuth(httpx.Auth):
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Sign, let httpx send, verify."""
-        check_host(request.url, self._allowed_hosts)
-        if self._verification != "on" and not is_loopback(request.url.host):
-            raise RequestError(
-                f"{request.url.host}: not called while verification is off", hint="it is for tests against a loopback address"
-            )
-        facts = request.extensions.get(FACTS) or _facts_of(request)
+        facts = self._admitted(request)
         with self._signer.call():
             await self.sign(request, facts)
             response = yield request
-            if facts.verify == "signature" and self._verification == "on" and response.is_success:
-                await self._verify(response)
+            await self._verify(response, facts)
+
+    async def exchange(self, request: httpx.Request, transport: httpx.AsyncBaseTransport) -> httpx.Response:
+        """Sign, send over `transport`, verify: the same without an `httpx.AsyncClient` in between."""
+        facts = self._admitted(request)
+        with self._signer.call():
+            await self.sign(request, facts)
+            response = await transport.handle_async_request(request)
+            response.request = request
+            try:
+                await self._verify(response, facts)
+            except BaseException:
+                await response.aclose()
+                raise
+        return response
 
     async def sign(self, request: httpx.Request, facts: SigningFacts) -> None:
         """Put a fresh `Authorization` on the request, over exactly the target and the bytes that httpx will send."""
@@ -138,8 +147,19 @@ class WechatpayAuth(httpx.Auth):
         key = await self._keys.find(signature.serial)  # even where it is held: this is what refreshes certificates before need
         v3.check_signature(key.public_key, signature, body)
 
-    async def _verify(self, response: httpx.Response) -> None:
-        """Read the reply to its end and refuse it unless WeChat Pay signed it."""
+    def _admitted(self, request: httpx.Request) -> SigningFacts:
+        """What is known of a request that may be signed. Raises `RequestError` for one that must not be."""
+        check_host(request.url, self._allowed_hosts)
+        if self._verification != "on" and not is_loopback(request.url.host):
+            raise RequestError(
+                f"{request.url.host}: not called while verification is off", hint="it is for tests against a loopback address"
+            )
+        return request.extensions.get(FACTS) or _facts_of(request)
+
+    async def _verify(self, response: httpx.Response, facts: SigningFacts) -> None:
+        """Read a reply that must be signed to its end, and refuse it unless WeChat Pay signed it."""
+        if facts.verify != "signature" or self._verification != "on" or not response.is_success:
+            return
         await read_bounded(response)
         try:
             await self.verify(response.headers, response.content)
@@ -183,6 +203,9 @@ async def read_bounded(response: httpx.Response, limit: int = REPLY_LIMIT) -> No
         del response.headers["Content-Encoding"]
     elif not (announced.isdecimal() and int(announced) <= limit):  # a reply that announces its length is held to it by the HTTP layer
         response.stream = _Bounded(stream, limit)
+    elif isinstance(stream, WholeStream):
+        response.stream = httpx.ByteStream(await stream.read_whole())
+        response.read()
     await response.aread()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from wechatpay_async import catalog
@@ -52,15 +53,20 @@ def _foreign_numbers(operation: catalog.Operation, root: str, values: Mapping[st
     """The caller's own number under its documented names must be the client's: a signature for another never fits."""
     if operation.api == "v2":
         return  # APIv2's number is filled in, and checked, where the fields are signed
-    schema = cast("Mapping[str, Any]", operation.body or {}) if root == "$" else operation.query_schema
-    titles: Mapping[str, Any] = schema.get("properties", {})
-    for name in _OWN_NUMBERS:
-        own = name != "mchid" or titles.get(name, {}).get("title") == _DIRECT_MERCHANT
+    for name in _own_numbers(operation, root):
         given = values.get(name)
-        if own and isinstance(given, (str, int)) and str(given) != mchid:
+        if isinstance(given, (str, int)) and str(given) != mchid:
             yield catalog.Problem(
                 f"{root}.{name}", f"expected this client's own number {mchid}, got another", always=True, page=operation.docs_url
             )
+
+
+@cache
+def _own_numbers(operation: catalog.Operation, root: str) -> tuple[str, ...]:
+    """The fields of the body (`$`) or the query that hold the caller's own number."""
+    schema = cast("Mapping[str, Any]", operation.body or {}) if root == "$" else operation.query_schema
+    titles: Mapping[str, Any] = schema.get("properties", {})
+    return tuple(name for name in _OWN_NUMBERS if name != "mchid" or titles.get(name, {}).get("title") == _DIRECT_MERCHANT)
 
 
 def check_header(name: object, value: object) -> None:

@@ -10,7 +10,7 @@ import anyio.to_thread
 import httpx
 
 from wechatpay_async.retry import Hosts, RetryBudget
-from wechatpay_async.signing import Signer
+from wechatpay_async.signing import ProcessSigner, Signer
 from wechatpay_async.transport import make_http_client
 
 __all__ = ["Connections"]
@@ -32,7 +32,7 @@ class Connections:
     ) -> None:
         self.hosts = hosts
         self.budget: RetryBudget = RetryBudget()
-        self.signer: Signer = Signer()
+        self.signer: Signer = ProcessSigner() if transport == "fast" else Signer()
         self.http: httpx.AsyncClient = http_client if http_client is not None else make_http_client(transport, timeout)
         self.owned: list[httpx.AsyncClient] = [] if http_client is not None else [self.http]
         self._transport = transport
@@ -55,3 +55,4 @@ class Connections:
         """Close what was made here."""
         for http in self.owned:
             await http.aclose()
+        await self.signer.aclose()

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import aiohttp
-import anyio.lowlevel
+import anyio
 import httpx
 from yarl import URL
 
 from wechatpay_async.errors import ConfigError
 from wechatpay_async.places import Places, proxy_for
+from wechatpay_async.response import WholeStream
 
 __all__ = ["FastTransport"]
 
@@ -51,9 +51,9 @@ class FastTransport(httpx.AsyncBaseTransport):
         """Send a request. Raises `ConfigError` outside asyncio, and httpx's transport errors."""
         session = self._session or self._opened()
         await self._places.enter(request)
-        for _ in range(2):  # two turns of the loop, so that aiohttp hears of kept connections that the server has closed meanwhile
-            await anyio.lowlevel.checkpoint()
         try:
+            await _Turn()
+            await _Turn()
             response = await self._sent(session, request)
         except BaseException:
             self._places.leave()
@@ -86,19 +86,30 @@ class FastTransport(httpx.AsyncBaseTransport):
         return self._session
 
     async def _sent(self, session: aiohttp.ClientSession, request: httpx.Request) -> aiohttp.ClientResponse:
+        """The head of the answer."""
+        content = _content(request)
+        if content is not None and len(content) <= _PIECE:
+            return await self._begun(session, request, content or None)
+        seconds = request.extensions.get("timeout", {}).get("write")
+        with anyio.CancelScope() as writing:
+            pieces = aiter(cast("httpx.AsyncByteStream", request.stream)) if content is None else _pieces(content)
+            return await self._begun(session, request, _watched(pieces, writing, seconds))
+        raise httpx.WriteTimeout(f"no byte of the request went out for {seconds} s", request=request)
+
+    async def _begun(self, session: aiohttp.ClientSession, request: httpx.Request, data: Any) -> aiohttp.ClientResponse:
         seconds = request.extensions.get("timeout", {})
-        timeout = aiohttp.ClientTimeout(connect=seconds.get("connect"), sock_read=seconds.get("read"))
-        with _httpx_errors(request), anyio.CancelScope() as writing:
+        try:
             return await session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=cast("Any", request.headers.multi_items()),
-                data=_body(request, writing, seconds.get("write")),
+                headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
+                data=data,
                 allow_redirects=False,
-                timeout=timeout,
+                timeout=aiohttp.ClientTimeout(connect=seconds.get("connect"), sock_read=seconds.get("read")),
                 proxy=self._proxy(request.url),
             )
-        raise httpx.WriteTimeout(f"no byte of the request went out for {seconds.get('write')} s", request=request)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _translated(error, request) from error
 
     def _proxy(self, url: httpx.URL) -> str | None:
         origin = (url.scheme, url.host)
@@ -117,13 +128,19 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
         raise httpx.RemoteProtocolError(f"the connection broke: {type(error).__name__}") from error
 
 
-def _body(request: httpx.Request, writing: anyio.CancelScope, seconds: float | None) -> Any:
-    """The bytes of the request; a stream or large bytes piece by piece, each within `seconds`."""
+class _Turn:
+    """One turn of the event loop. After two of them aiohttp has heard of kept connections that the server has closed meanwhile."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield  # what asyncio takes for "go on in the next turn"
+
+
+def _content(request: httpx.Request) -> bytes | None:
+    """The body where it is in memory; None for a stream."""
     try:
-        content = request.content
+        return request.content
     except httpx.RequestNotRead:
-        return _watched(aiter(cast("httpx.AsyncByteStream", request.stream)), writing, seconds)
-    return content or None if len(content) <= _PIECE else _watched(_pieces(content), writing, seconds)
+        return None
 
 
 async def _pieces(content: bytes) -> AsyncGenerator[bytes, None]:
@@ -140,20 +157,13 @@ async def _watched(pieces: AsyncIterator[bytes], writing: anyio.CancelScope, sec
         writing.deadline = float("inf")
 
 
-@contextmanager
-def _httpx_errors(request: httpx.Request) -> Generator[None, None, None]:
-    """What aiohttp raises, in httpx's words."""
-    try:
-        yield
-    except (aiohttp.ClientError, OSError) as error:
-        raise _kind(error)(f"{type(error).__name__}: {error}", request=request) from error
+def _translated(error: Exception, request: httpx.Request) -> httpx.TransportError:
+    """What aiohttp raised, in httpx's words."""
+    kind = next((theirs for ours, theirs in _ERRORS if isinstance(error, ours)), httpx.ReadError)
+    return kind(f"{type(error).__name__}: {error}", request=request)
 
 
-def _kind(error: Exception) -> type[httpx.TransportError]:
-    return next((theirs for ours, theirs in _ERRORS if isinstance(error, ours)), httpx.ReadError)
-
-
-class _Body(httpx.AsyncByteStream):
+class _Body(WholeStream):
     """The body of an answer as it arrives. Closed before its end, it closes the connection."""
 
     def __init__(self, request: httpx.Request, response: aiohttp.ClientResponse, places: Places) -> None:
@@ -162,9 +172,20 @@ class _Body(httpx.AsyncByteStream):
         self._places: Places | None = places
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _httpx_errors(self._request):
+        try:
             async for chunk in self._response.content.iter_any():
                 yield chunk
+        except (aiohttp.ClientError, OSError) as error:
+            raise _translated(error, self._request) from error
+
+    async def read_whole(self) -> bytes:
+        """All of it, and the connection is free."""
+        try:
+            return await self._response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise _translated(error, self._request) from error
+        finally:
+            await self.aclose()
 
     async def aclose(self) -> None:
         places, self._places = self._places, None

@@ -7,9 +7,17 @@ from typing import Generic, TypeVar
 
 import httpx
 
-__all__ = ["Response"]
+__all__ = ["Response", "WholeStream"]
 
 T_co = TypeVar("T_co", covariant=True)
+
+
+class WholeStream(httpx.AsyncByteStream):
+    """A body that can also be had in one piece, which is quicker for whoever wants all of it."""
+
+    async def read_whole(self) -> bytes:
+        """Every byte; the stream is closed then. Raises httpx's transport errors."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from http.cookiejar import CookieJar
+from datetime import timedelta
 from typing import Final, NamedTuple, cast
 
 import anyio
 import httpx
 
+from wechatpay_async.auth import WechatpayAuth
 from wechatpay_async.errors import ConfigError
 from wechatpay_async.places import Places, proxy_for
 
@@ -32,14 +34,49 @@ def make_http_client(
         transport = _named(transport, tls)
     elif transport is None:
         transport = Lanes(DEFAULT_LIMITS, tls)
-    return httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, cookies=_NoCookies())
+    return _DirectClient(transport, timeout)
 
 
-class _NoCookies(CookieJar):
-    """Keeps nothing: the API has no cookies, and what one merchant's answer sets is no business of the next one's."""
+class _DirectClient(httpx.AsyncClient):
+    """An `AsyncClient` that goes straight to its transport.
 
-    def extract_cookies(self, response: object, request: object) -> None:
-        """Leave them where they are."""
+    A signed call has no use for cookies (what one merchant's answer sets is no business of the next one's), redirects, hooks and default
+    headers, and passing them by costs a quarter of what the signature does. The request is sent exactly as it was given.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, timeout: httpx.Timeout) -> None:
+        super().__init__(transport=transport, timeout=timeout, follow_redirects=False)
+        self._wire = transport
+
+    async def send(
+        self,
+        request: httpx.Request,
+        *,
+        stream: bool = False,
+        auth: object = None,
+        follow_redirects: object = False,  # noqa: ARG002 — httpx's signature; none is ever followed
+    ) -> httpx.Response:
+        """Send the request as it is; `WechatpayAuth` signs it and verifies the reply."""
+        if self.is_closed:
+            raise RuntimeError("this client is closed")
+        start = time.perf_counter()
+        try:
+            if isinstance(auth, WechatpayAuth):
+                response = await auth.exchange(request, self._wire)
+            else:
+                response = await self._wire.handle_async_request(request)
+                response.request = request
+        except httpx.RequestError as error:
+            error.request = request
+            raise
+        response.elapsed = timedelta(seconds=time.perf_counter() - start)
+        if not stream:
+            try:
+                await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
+        return response
 
 
 def _named(name: str, tls: ssl.SSLContext | None) -> httpx.AsyncBaseTransport:
