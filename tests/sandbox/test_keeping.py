@@ -11,6 +11,7 @@ import pytest
 
 from tests.sandbox.conftest import MakeSandbox
 from tests.sandbox.examples import native_order, refund_of, score_order
+from tests.sandbox.test_coupons import activated, sent, stock
 from tests.support.handmade import Handmade
 from tests.support.handmade_v2 import HandmadeV2
 from wechatpay_async.sandbox import Sandbox
@@ -42,14 +43,18 @@ async def a_story(sandbox: Sandbox) -> None:
             },
         )
         assert await client.refused("POST", NATIVE, native_order("native-0003", amount={"total": 0})) == (400, "PARAM_ERROR")
-        await client.call("POST", "/v3/marketing/favor/users/oUser/coupons", COUPON)
+        await client.call("POST", "/v3/merchant/fund/withdraw", WITHDRAWAL)
+        later = {"available_begin_time": "2025-11-25T13:00:00+08:00"}
+        coupon = await sent(client, await activated(client, stock(no_cash=False, **later)))
+        await client.call("POST", NATIVE, native_order("native-0004"))
+        sandbox.pay("native-0004", coupon_id=coupon)
     sandbox.notifier.receiver = _taking
     await sandbox.deliver()
     sandbox.add_merchant("1900000110", "certificate")
     sandbox.new_certificate()
 
 
-COUPON = {"stock_id": "9856000", "out_request_no": "89560002019101000121", "appid": "wx1", "stock_creator_mchid": "8956000"}
+WITHDRAWAL = {"out_request_no": "20190611222222222200000000012122", "amount": 100, "account_type": "BASIC"}
 
 
 async def _taking(scope: Any, receive: Any, send: Any) -> None:
@@ -65,6 +70,8 @@ def seen(sandbox: Sandbox) -> dict[str, Any]:
         "scores": {number: vars(order) for (_, number), order in sandbox.book.score_orders.items()},
         "notices": [vars(notice) for notice in sandbox.book.notices],
         "moved": sandbox.book.moved,
+        "held": sandbox.book.shelf("held"),
+        "coupons": {number: vars(coupon) for number, coupon in sandbox.book.shelf("coupons").items()},
         "settings": {mchid: {**sandbox.settings(mchid=mchid), "transport": None, "clock": sandbox.clock()} for mchid in sandbox.merchants},
     }
 
@@ -115,7 +122,7 @@ async def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
     path = tmp_path / "sandbox.db"
     numbers: list[str] = []
     for _ in range(2):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220 - it is killed before anything waits
         try:
             assert process.stdout is not None
             url = process.stdout.readline().split()[0]

@@ -122,7 +122,11 @@ async def test_another_payer_cannot_pay(client: Handmade, sandbox: Sandbox) -> N
 async def test_a_partner_places_orders_for_its_merchants(client: Handmade, sandbox: Sandbox) -> None:
     await client.call("POST", f"{PARTNER}/jsapi", partner_order(payer={"sp_openid": "o1"}))
     await client.call("POST", f"{DIRECT}/native", native_order("partner-0001"))
-    sandbox.pay("partner-0001")
+    with pytest.raises(LookupError, match=f"several merchants have an order 'partner-0001': say whose with mchid=, one of {MCHID}, {SUB}"):
+        sandbox.pay("partner-0001")
+    with pytest.raises(LookupError, match="no order 'partner-0001' of merchant 1900000111"):
+        sandbox.pay("partner-0001", mchid="1900000111")
+    assert sandbox.pay("partner-0001", mchid=MCHID).owner == (MCHID, "")
     query = f"{PARTNER}/out-trade-no/partner-0001?sp_mchid={MCHID}&sub_mchid={SUB}"
     assert (await client.call("GET", query))["trade_state"] == "NOTPAY"
     assert await client.refused("POST", f"{PARTNER}/miniprogram", partner_order(payer={})) == (400, "PARAM_ERROR")

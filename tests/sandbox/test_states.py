@@ -21,6 +21,7 @@ from starlette.datastructures import Headers
 
 from tests.sandbox.conftest import NOON
 from tests.sandbox.examples import APPID, MCHID, native_order, refund_of
+from tests.sandbox.test_coupons import stock
 from wechatpay_async.sandbox import Refusal, Sandbox
 from wechatpay_async.sandbox.wire import Request
 
@@ -38,13 +39,17 @@ TRANSFER = {
 }
 
 
+COUPON = {"SENDED": {"USED", "EXPIRED"}, "USED": {"SENDED", "EXPIRED"}, "EXPIRED": set[str]()}
+
+
 class Business(RuleBasedStateMachine):
-    """A merchant with orders that are shared, refunded and closed, and transfers to users."""
+    """A merchant with orders that are shared, refunded and closed, coupons to pay them with, and transfers to users."""
 
     orders = Bundle("orders")
     refunds = Bundle("refunds")
     splits = Bundle("splits")
     transfers = Bundle("transfers")
+    coupons = Bundle("coupons")
 
     @initialize()
     def open(self) -> None:
@@ -53,6 +58,19 @@ class Business(RuleBasedStateMachine):
         self.seen: dict[tuple[str, Any], str] = {}
         for kind, account in (("MERCHANT_ID", "1900000120"), ("PERSONAL_OPENID", "oUser")):
             self.sandbox.book.shelf("receivers")[((MCHID, ""), (kind, account))] = {}
+        told = {"mchid": MCHID, "notify_url": "https://merchant.example/coupons"}
+        assert self.call("POST", "/v3/marketing/favor/callbacks", told)[0] == 200
+        self.stocks = [self.stock(face=7, no_cash=True), self.stock(face=50, no_cash=False)]
+
+    def stock(self, **terms: Any) -> str:
+        """A running stock of fifty coupons, for eight days, of which a user has any number."""
+        face = terms["face"]
+        rule = {"max_coupons": 50, "max_amount": 50 * face, "max_coupons_per_user": 50}
+        until = {"available_end_time": "2025-12-03T12:00:00+08:00"}
+        made = self.call("POST", "/v3/marketing/favor/coupon-stocks", stock(f"s{face}", least=face + 1, send=rule, **terms, **until))[1]
+        number = str(made["stock_id"])
+        assert self.call("POST", f"/v3/marketing/favor/stocks/{number}/start", {"stock_creator_mchid": MCHID})[0] == 200
+        return number
 
     def call(self, method: str, target: str, data: Any = None) -> tuple[int, Any]:
         self.count += 1
@@ -90,6 +108,17 @@ class Business(RuleBasedStateMachine):
             self.sandbox.pay(number)
         except Refusal:
             assert state != "NOTPAY" or self.sandbox.clock() > NOON
+
+    @rule(target=coupons, which=st.integers(0, 1))
+    def send(self, which: int) -> str:
+        body = {"stock_id": self.stocks[which], "out_request_no": self.number("send"), "appid": APPID, "stock_creator_mchid": MCHID}
+        status, made = self.call("POST", "/v3/marketing/favor/users/oUser/coupons", body)
+        return str(made["coupon_id"]) if status == 200 else "none"
+
+    @rule(number=orders, coupon=coupons)
+    def pay_with(self, number: str, coupon: str) -> None:
+        with suppress(Refusal, LookupError):
+            self.sandbox.pay(number, coupon_id=coupon)
 
     @rule(number=orders)
     def close(self, number: str) -> None:
@@ -181,6 +210,7 @@ class Business(RuleBasedStateMachine):
         now: dict[tuple[str, Any], tuple[str, dict[str, set[str]]]] = {}
         now |= {("order", key): (order.state, ORDER) for key, order in book.orders.items()}
         now |= {("refund", key): (refund.status, REFUND) for key, refund in book.refunds.items()}
+        now |= {("coupon", key): (item.status, COUPON) for key, item in book.shelf("coupons").items()}
         now |= {("transfer", key): (item.state, TRANSFER) for key, item in book.shelf("transfers").items()}
         for key, (state, after) in now.items():
             before = self.seen.get(key, state)
@@ -191,21 +221,43 @@ class Business(RuleBasedStateMachine):
     @invariant()
     def money_is_conserved(self) -> None:
         book = self.sandbox.book
-        paid = sum(order.total for order in book.orders.values() if order.is_paid)
-        refunded = sum(item.refund for item in book.refunds.values() if item.status == "SUCCESS")
+        paid = sum(order.settlement_total for order in book.orders.values() if order.is_paid)
+        arrived = [item for item in book.refunds.values() if item.status == "SUCCESS"]
+        refunded = sum(item.settlement_refund for item in arrived)
+        spared = sum(order.promotion.amount for order in book.orders.values() if order.promotion.has_cash and order.is_paid)
+        spared -= sum(item.discount for item in arrived if item.promotion.has_cash)
         sent = sum(item.amount for item in book.shelf("transfers").values() if item.state == "SUCCESS")
         shared = [item for split in book.shelf("splits").values() for item in split.receivers if item["result"] == "SUCCESS"]
         back = sum(item.terms["amount"] for item in book.shelf("returns").values() if item.result == "SUCCESS")
         persons = sum(item["amount"] for item in shared if item["type"] != "MERCHANT_ID")
         shops = sum(item["amount"] for item in shared if item["type"] == "MERCHANT_ID")
-        assert book.moved.get(MCHID, 0) == paid - refunded - sent - persons - shops + back
+        assert book.moved.get(MCHID, 0) == paid - refunded - spared - sent - persons - shops + back
         assert book.moved.get("1900000120", 0) == shops - back >= 0
         assert book.moved == {mchid: sum(item.amount for item in book.postings if item.mchid == mchid) for mchid in book.moved}
         for order in book.orders.values():
-            given_back = sum(item.refund for item in book.refunds_of(order) if item.status != "CLOSED")
-            assert 0 <= given_back <= order.total
-            assert 0 <= order.shared * 10 <= order.total * 3
-            assert not order.profit_sharing or given_back + order.shared <= order.total
+            back_of = [item for item in book.refunds_of(order) if item.status != "CLOSED"]
+            assert 0 <= sum(item.refund for item in back_of) <= order.total
+            assert 0 <= sum(item.payer_refund for item in back_of) <= order.payer_total
+            assert 0 <= sum(item.discount for item in back_of) <= order.promotion.amount
+            assert all(item.payer_refund >= 0 <= item.discount for item in back_of)
+            assert 0 <= order.shared * 10 <= order.settlement_total * 3
+            settled = sum(item.settlement_refund for item in back_of)
+            assert not order.profit_sharing or settled + order.shared <= order.settlement_total
+
+    @invariant()
+    def coupons_and_their_budget_agree(self) -> None:
+        book = self.sandbox.book
+        used = [order for order in book.orders.values() if order.is_paid and order.promotion.coupon_id]
+        kept = [order for order in used if sum(item.refund for item in book.refunds_of(order) if item.status == "SUCCESS") < order.total]
+        coupons = book.shelf("coupons").values()
+        assert sorted(order.promotion.coupon_id for order in kept) == sorted(item.coupon_id for item in coupons if item.status == "USED")
+        waiting = sum(item.amount for item in book.shelf("transfers").values() if item.state in {"WAIT_USER_CONFIRM", "CANCELING"})
+        assert book.shelf("held").get(MCHID, 0) == waiting + sum(item.held for item in book.shelf("stocks").values())
+        for item in book.shelf("stocks").values():
+            spent = sum(coupon.face for coupon in coupons if coupon.stock is item and coupon.status == "USED")
+            assert item.held == (50 * item.face - spent if item.has_cash and item.status == "running" else 0)
+        told = [notice.resource["coupon_id"] for notice in book.notices if notice.event_type == "COUPON.USE"]
+        assert sorted(told) == sorted(order.promotion.coupon_id for order in used)
 
     @invariant()
     def each_notification_has_its_cause(self) -> None:

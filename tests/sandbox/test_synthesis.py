@@ -134,16 +134,11 @@ async def test_the_same_seed_gives_the_same_answers(make_sandbox: MakeSandbox) -
     answers: list[Any] = []
     for seed in (1, 1, 2):
         async with Handmade(make_sandbox(seed=seed).settings()) as client:
-            answers.append(await client.call("POST", "/v3/marketing/favor/users/oUser/coupons", COUPON))
+            answers.append(await client.call("POST", "/v3/merchant/fund/withdraw", WITHDRAWAL))
     assert answers[0] == answers[1] != answers[2]
 
 
-COUPON = {
-    "stock_id": "9856000",
-    "out_request_no": "89560002019101000121",
-    "appid": "wx233544546545989",
-    "stock_creator_mchid": "8956000",
-}
+WITHDRAWAL = {"out_request_no": "20190611222222222200000000012122", "amount": 100, "account_type": "BASIC"}
 
 
 async def test_sensitive_fields_must_be_sealed_for_the_platform(client: Handmade, sandbox: Sandbox) -> None:

@@ -124,9 +124,11 @@ async def test_every_operation_with_rules_of_its_own(make_sandbox: MakeSandbox) 
         await contracts(sandbox, walk)
         await complaints(sandbox, walk)
         await parking(sandbox, walk)
+        await coupons(sandbox, walk)
         await apiv2(sandbox, walk)
         sandbox.clock.advance(hours=22)
         await bills(walk)
+        await coupon_flows(sandbox, walk)
         for path in ("/v3/certificates", "/v3/global/certificates"):
             await walk(f"GET {path}", algorithm_type=None)
     assert set(ROUTES) - walk.walked == set()
@@ -315,6 +317,49 @@ async def complaints(sandbox: Sandbox, walk: Walk) -> None:
     sandbox.pay("complaint-2")
     wanted = sandbox.complain("complaint-2", "申请退款", problem_type="REFUND").complaint_id
     await walk(f"POST {one}/update-refund-progress", {"reject_media_list": [image]}, complaint_id=wanted)
+
+
+async def coupons(sandbox: Sandbox, walk: Walk) -> None:
+    base, creator = "/v3/marketing/favor", {"stock_creator_mchid": MCHID}
+    await walk(f"POST {base}/callbacks")
+    await walk(f"GET {base}/callbacks", mchid=MCHID)
+    rule = {"coupon_amount": 30, "transaction_minimum": 100}
+    use = {"coupon_available_time": {}, "fixed_normal_coupon": rule, "available_merchants": [MCHID], "available_items": ["1"]}
+    limits = {"max_coupons": 10, "max_amount": 300, "max_coupons_per_user": 1, "natural_person_limit": False, "prevent_api_abuse": False}
+    time = {"available_begin_time": "2025-11-25T12:30:00+08:00", "available_end_time": "2025-11-25T23:00:00+08:00"}
+    changes = {"belong_merchant": MCHID, "stock_type": "NORMAL", "coupon_use_rule": use, "stock_use_rule": limits, "no_cash": True}
+    number = (await walk(f"POST {base}/coupon-stocks", changes | time))["stock_id"]
+    one = f"{base}/stocks/{{stock_id}}"
+    for action in ("start", "pause", "restart"):
+        await walk(f"POST {one}/{action}", creator, stock_id=number)
+    await walk(f"POST {one}/modify-goods-id", creator | {"delete_goods_id_list": ["2"]}, stock_id=number)
+    sandbox.clock.advance(minutes=30)
+    page: dict[str, Any] = {"offset": 0, "limit": 10} | creator
+    await walk(f"GET {base}/stocks", **page, create_start_time=None, create_end_time=None, status=None)
+    await walk(f"GET {one}", stock_id=number, **creator)
+    await walk(f"GET {one}/merchants", stock_id=number, **page)
+    await walk(f"GET {one}/items", stock_id=number, **page)
+    user = f"{base}/users/{{openid}}/coupons"
+    coupon = (await walk(f"POST {user}", creator | {"stock_id": number, "coupon_value": None, "coupon_minimum": None}, openid="o-1"))[
+        "coupon_id"
+    ]
+    goods = {"goods_detail": [{"merchant_goods_id": "1", "quantity": 1, "unit_price": 100}]}
+    order = {"out_trade_no": "coupon-order", "time_expire": None, "amount": {"total": 100}, "detail": goods}
+    await walk("POST /v3/pay/transactions/native", order)
+    sandbox.pay("coupon-order", coupon_id=coupon)
+    await walk("GET /v3/pay/transactions/out-trade-no/{out_trade_no}", out_trade_no="coupon-order")
+    by = {"out_trade_no": "coupon-order", "transaction_id": None, "sub_mchid": None, "out_refund_no": "coupon-refund"}
+    await walk("POST /v3/refund/domestic/refunds", by | {"amount": {"refund": 50, "total": 100, "currency": "CNY"}})
+    await walk(f"GET {user}/{{coupon_id}}", openid="o-1", coupon_id=coupon, appid="wx233544546545989")
+    everything = dict.fromkeys(("stock_id", "status", "creator_mchid", "sender_mchid", "available_mchid", "business_type"))
+    await walk(f"GET {user}", openid="o-1", appid="wx233544546545989", offset=0, limit=20, **everything)
+
+
+async def coupon_flows(sandbox: Sandbox, walk: Walk) -> None:
+    one, number = "/v3/marketing/favor/stocks/{stock_id}", next(iter(sandbox.book.shelf("stocks")))
+    for flow in ("use-flow", "refund-flow"):
+        await walk(f"GET {one}/{flow}", stock_id=number)
+        await walk(f"GET {one}/{flow}-by-day", stock_id=number, bill_date="2025-11-25")
 
 
 async def parking(sandbox: Sandbox, walk: Walk) -> None:

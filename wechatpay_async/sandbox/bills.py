@@ -12,7 +12,7 @@ from datetime import datetime
 from .clock import rfc3339
 from .models import Book, Posting
 
-__all__ = ["FUND_COLUMNS", "TRADE_COLUMNS", "fee", "fund_flow_bill", "gzipped", "trade_bill"]
+__all__ = ["FUND_COLUMNS", "TRADE_COLUMNS", "fee", "fund_flow_bill", "gzipped", "trade_bill", "yuan"]
 
 TRADE_COLUMNS = (
     "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额,"
@@ -66,10 +66,31 @@ def trade_bill(book: Book, mchid: str, day: datetime, bill_type: str = "ALL", *,
         return None
     paid = [item.amount for item in wanted if item.kind == "交易"]
     back = [-item.amount for item in wanted if item.kind != "交易"]
+    ordered, applied = sum(map(_ordered, wanted)), sum(map(_applied, wanted))
+    coupons = sum(map(_coupon_refund, wanted))
     fees = sum(map(fee, paid)) - sum(map(fee, back))
-    summary = [str(len(wanted)), yuan(sum(paid)), yuan(sum(back)), yuan(0), yuan(fees), yuan(sum(paid)), yuan(sum(back))]
+    summary = [str(len(wanted)), yuan(sum(paid)), yuan(sum(back)), yuan(coupons), yuan(fees), yuan(ordered), yuan(applied)]
     text = _text(TRADE_COLUMNS, (_trade_row(item) for item in wanted), TRADE_SUMMARY, summary)
     return (b"\xef\xbb\xbf" + text) if v2 else text
+
+
+def _ordered(item: Posting) -> int:
+    """The amount of the order that was paid."""
+    return item.order.total if item.order is not None and item.kind == "交易" else 0
+
+
+def _applied(item: Posting) -> int:
+    """The amount that was to be given back, the coupon's share in it."""
+    if item.order is None or item.kind == "交易":
+        return 0
+    return item.order.total if item.refund is None else item.refund.refund
+
+
+def _coupon_refund(item: Posting) -> int:
+    """The share of a coupon that was paid for."""
+    if item.order is None or item.kind == "交易" or not item.order.promotion.has_cash:
+        return 0
+    return item.order.promotion.amount if item.refund is None else item.refund.discount
 
 
 def _trade_row(item: Posting) -> list[str]:
@@ -90,12 +111,12 @@ def _trade_row(item: Posting) -> list[str]:
         state,
         order.bank_type,
         order.currency,
-        yuan(order.total if is_payment else 0),
-        yuan(0),
+        yuan(item.amount if is_payment else 0),
+        yuan(order.promotion.amount if is_payment else 0),
         refund.refund_id if refund else "0",
         refund.out_refund_no if refund else "0",
         yuan(returned),
-        yuan(0),
+        yuan(_coupon_refund(item)),
         "" if is_payment else "ORIGINAL",
         "" if is_payment else "SUCCESS",
         str(order.terms.get("description", order.terms.get("body", ""))),
@@ -103,8 +124,8 @@ def _trade_row(item: Posting) -> list[str]:
         # The fee is written with five decimals.
         yuan(fee(item.amount) if is_payment else -fee(-item.amount)) + "000",
         "0.60%",
-        yuan(order.total if is_payment else 0),
-        yuan(returned),
+        yuan(_ordered(item)),
+        yuan(_applied(item)),
         "",
     ]
 

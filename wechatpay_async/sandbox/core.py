@@ -287,18 +287,25 @@ class Sandbox:
 
     # -- what the user of the phone does
 
-    def pay(self, out_trade_no: str, *, openid: str = "", bank_type: str = "OTHERS") -> Order:
-        """The payer pays an order. Raises `LookupError` for an unknown one, `Refusal` where the phone would show an error."""
-        order: Order = self.act("pay", out_trade_no=out_trade_no, openid=openid, bank_type=bank_type)
+    def pay(
+        self, out_trade_no: str, *, openid: str = "", bank_type: str = "OTHERS", mchid: str | None = None, coupon_id: str | None = None
+    ) -> Order:
+        """The payer pays an order, with one of the user's cash coupons where `coupon_id` names it.
+
+        `mchid` says whose order is meant where several merchants have one of that number. Raises `LookupError` for an unknown one or
+        where it is not clear whose, `Refusal` where the phone would show an error.
+        """
+        chosen = _without_none(mchid=mchid, coupon_id=coupon_id)
+        order: Order = self.act("pay", out_trade_no=out_trade_no, openid=openid, bank_type=bank_type, **chosen)
         return order
 
     def ask_password(self, auth_code: str) -> None:
         """The payer with this payment code must type the password: the order is USERPAYING until `pay`."""
         self.act("ask_password", auth_code=auth_code)
 
-    def decline(self, out_trade_no: str) -> Order:
+    def decline(self, out_trade_no: str, *, mchid: str | None = None) -> Order:
         """The payer does not type the password: the order of a payment code is PAYERROR. Raises `LookupError`, or `Refusal`."""
-        order: Order = self.act("decline", out_trade_no=out_trade_no)
+        order: Order = self.act("decline", out_trade_no=out_trade_no, **_without_none(mchid=mchid))
         return order
 
     def confirm_transfer(self, out_bill_no: str) -> Transfer:
@@ -551,6 +558,11 @@ class Sandbox:
             middle = len(reply.body) // 2
             reply.body = reply.body[:middle] + bytes([reply.body[middle] ^ 1]) + reply.body[middle + 1 :]
         return reply
+
+
+def _without_none(**values: str | None) -> dict[str, str]:
+    """The values that were given, so that a story has no others."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _call_step(request: Request, call: Call, base_url: str) -> dict[str, Any]:

@@ -5,8 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from . import v2
-from .flows import applyments, batches, combine, complaints, contracts, orders, parking, payscore, profitsharing, refunds, transfers
-from .models import Book, Order, Refund
+from .flows import (
+    applyments,
+    batches,
+    combine,
+    complaints,
+    contracts,
+    coupons,
+    orders,
+    parking,
+    payscore,
+    profitsharing,
+    refunds,
+    stocks,
+    transfers,
+)
+from .models import NO_PROMOTION, Book, Order, Refund
+from .wire import Refusal
 
 __all__ = ["finish_refund", "pay", "tick"]
 
@@ -42,15 +57,26 @@ def _happen(book: Book, what: str, thing: Any) -> None:
         contracts.deduct(book, thing)
     elif what == "parking":
         parking.collect(book, thing)
+    elif what == "stock":
+        stocks.stop(book, thing)
+    elif what == "coupon":
+        coupons.expire(thing)
 
 
-def pay(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS") -> None:
-    """The payer pays an order; one that is part of a combined order cannot be paid alone."""
+def pay(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS", coupon_id: str = "") -> None:
+    """The payer pays an order, with a coupon where one is named; one that is part of a combined order cannot be paid alone."""
+    coupon = coupons.find_coupon(book, coupon_id) if coupon_id else None
     combined = combine.combined_of(book, order.owner[0], order.combine_out_trade_no)
     if combined is not None:
+        if coupon is not None:
+            raise Refusal(400, "INVALID_REQUEST", "沙箱的合单支付不能使用代金券")
         combine.user_pays(book, combined, openid=openid, bank_type=bank_type)
         return
-    orders.payer_pays(book, order, openid=openid, bank_type=bank_type)
+    promotion = NO_PROMOTION if coupon is None else coupons.choose(book, coupon, order, openid, bank_type)
+    payer = openid if coupon is None else coupon.openid
+    orders.payer_pays(book, order, openid=payer, bank_type=bank_type, promotion=promotion)
+    if coupon is not None:
+        coupons.use(book, coupon, order)
     if order.v2:
         v2.flows.tell_paid(book, order)
     else:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .clock import Clock, compact_time
 
-__all__ = ["RETRY_AFTER", "Book", "Notice", "Numbers", "Order", "Owner", "Posting", "Refund", "ScoreOrder"]
+__all__ = ["NO_PROMOTION", "RETRY_AFTER", "Book", "Notice", "Numbers", "Order", "Owner", "Posting", "Promotion", "Refund", "ScoreOrder"]
 
 #: Who an order belongs to: the merchant that signs, and its sub-merchant ("" for a direct merchant).
 Owner = tuple[str, str]
@@ -40,6 +40,30 @@ class Numbers:
     def dated(self, prefix: str, now: float, tail: int) -> str:
         """A number with the day in it: `4200001234202511251234567890`."""
         return f"{prefix}{compact_time(now)[:8]}{self.digits(tail)}"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A coupon that an order was paid with: `amount` fen that the payer was spared.
+
+    Where it `has_cash`, the merchant that gave the coupon away pays them; without, nobody does, and the payee has so much less.
+    """
+
+    coupon_id: str = ""
+    stock_id: str = ""
+    name: str = ""
+    creator: str = ""
+    amount: int = 0
+    has_cash: bool = True
+    #: What each of the goods was spared, where the coupon is for some goods alone.
+    goods: tuple[dict[str, Any], ...] = ()
+
+    def unpaid(self, amount: int) -> int:
+        """How much of what the coupon bears is paid by nobody."""
+        return 0 if self.has_cash else amount
+
+
+NO_PROMOTION = Promotion()
 
 
 @dataclass
@@ -72,6 +96,7 @@ class Order:
     shared: int = 0
     unfrozen: bool = False
     refunds: list[str] = field(default_factory=list[str])
+    promotion: Promotion = NO_PROMOTION
 
     @property
     def mchid(self) -> str:
@@ -81,6 +106,16 @@ class Order:
     @property
     def is_paid(self) -> bool:
         return self.state in {"SUCCESS", "REFUND"}
+
+    @property
+    def payer_total(self) -> int:
+        """What the payer pays."""
+        return self.total - self.promotion.amount
+
+    @property
+    def settlement_total(self) -> int:
+        """What the payee gets."""
+        return self.total - self.promotion.unpaid(self.promotion.amount)
 
 
 @dataclass
@@ -101,6 +136,19 @@ class Refund:
     finished: float = 0
     notify_url: str = ""
     v2: bool = False
+    #: The coupon that the order was paid with, and how much of the refund is its.
+    promotion: Promotion = NO_PROMOTION
+    discount: int = 0
+
+    @property
+    def payer_refund(self) -> int:
+        """What the payer gets back."""
+        return self.refund - self.discount
+
+    @property
+    def settlement_refund(self) -> int:
+        """What the payee gives back."""
+        return self.refund - self.promotion.unpaid(self.discount)
 
 
 @dataclass

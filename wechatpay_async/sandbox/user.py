@@ -23,11 +23,22 @@ if TYPE_CHECKING:
 __all__ = ["ACTIONS", "Applyments", "Complaints", "Parking", "ScoreUser", "find_order", "find_refund"]
 
 
-def find_order(book: Book, out_trade_no: str) -> Order:
-    """The newest order of that number, whoever's it is; for a combined order's number the first of its parts."""
+def find_order(book: Book, out_trade_no: str, mchid: str = "") -> Order:
+    """The order of that number, a waiting one before others; for a combined order's number one of its parts.
+
+    Where several merchants have that number, `mchid` says whose is meant: the payee's, or the one that signs for it.
+    """
     found = [order for (_, number), order in book.orders.items() if out_trade_no in (number, order.combine_out_trade_no)]
+    if mchid:
+        found = [order for order in found if order.mchid == mchid] or [order for order in found if order.owner[0] == mchid]
     if not found:
-        raise LookupError(f"no order {out_trade_no!r}")
+        raise LookupError(f"no order {out_trade_no!r}" + (f" of merchant {mchid}" if mchid else ""))
+    found = [order for order in found if order.state in {"NOTPAY", "USERPAYING"}] or found
+    whose = {order.prepay_id if order.combine_out_trade_no else order.owner: order.mchid for order in found}
+    if len(whose) > 1:
+        raise LookupError(
+            f"several merchants have an order {out_trade_no!r}: say whose with mchid=, one of {', '.join(sorted(whose.values()))}"
+        )
     return found[-1]
 
 
@@ -55,11 +66,10 @@ def find_notice(book: Book, notice_id: str) -> Notice:
     return found
 
 
-def pay(sandbox: Sandbox, out_trade_no: str, openid: str = "", bank_type: str = "OTHERS") -> Order:
-    """The payer pays an order."""
-    mine = sandbox.book.orders.get(((sandbox.merchant.mchid, ""), out_trade_no))
-    order = mine if mine is not None and not mine.is_paid else find_order(sandbox.book, out_trade_no)
-    life.pay(sandbox.book, order, openid=openid, bank_type=bank_type)
+def pay(sandbox: Sandbox, out_trade_no: str, openid: str = "", bank_type: str = "OTHERS", mchid: str = "", coupon_id: str = "") -> Order:
+    """The payer pays an order, with a coupon where one is named."""
+    order = find_order(sandbox.book, out_trade_no, mchid)
+    life.pay(sandbox.book, order, openid=openid, bank_type=bank_type, coupon_id=coupon_id)
     return order
 
 
@@ -68,9 +78,9 @@ def ask_password(sandbox: Sandbox, auth_code: str) -> None:
     sandbox.book.shelf("passwords")[auth_code] = True
 
 
-def decline(sandbox: Sandbox, out_trade_no: str) -> Order:
+def decline(sandbox: Sandbox, out_trade_no: str, mchid: str = "") -> Order:
     """The payer does not type the password."""
-    order = find_order(sandbox.book, out_trade_no)
+    order = find_order(sandbox.book, out_trade_no, mchid)
     if order.state != "USERPAYING":
         raise Refusal(400, "INVALID_REQUEST", "订单不在用户支付中状态")
     order.state = "PAYERROR"

@@ -9,12 +9,15 @@ from . import (
     combine,
     complaints,
     contracts,
+    coupon_flows,
+    coupons,
     orders,
     parking,
     payscore,
     profitsharing,
     refunds,
     statements,
+    stocks,
     transfers,
 )
 from .context import Ask, Handler, Routes
@@ -33,6 +36,9 @@ ROUTES: Routes = {
     **contracts.ROUTES,
     **complaints.ROUTES,
     **parking.ROUTES,
+    **stocks.ROUTES,
+    **coupons.ROUTES,
+    **coupon_flows.ROUTES,
     **statements.ROUTES,
     **certificates.ROUTES,
 }

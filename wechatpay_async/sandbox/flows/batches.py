@@ -15,9 +15,8 @@ from typing import Any
 from ..clock import rfc3339
 from ..models import Book, Posting
 from ..wire import Answer, Refusal
-from .context import Ask, Routes, text_limit
-from .orders import check_notify_url
-from .transfers import available, hold
+from .accounts import available, hold
+from .context import Ask, Routes, check_notify_url, text_limit
 
 __all__ = ["ROUTES", "Batch", "Detail", "advance"]
 

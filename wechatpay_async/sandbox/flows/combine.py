@@ -11,8 +11,8 @@ from typing import Any
 from ..clock import rfc3339
 from ..models import Book, Order
 from ..wire import Answer, Refusal
-from .context import Ask, Routes, refuse_foreign, text_limit
-from .orders import check_notify_url, check_out_trade_no, keep, new_prepay_id, parse_moment, payer_pays
+from .context import Ask, Routes, check_notify_url, parse_moment, refuse_foreign, text_limit
+from .orders import check_out_trade_no, keep, new_prepay_id, payer_pays
 
 __all__ = ["ROUTES", "Combined", "combined_of", "user_pays"]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from wechatpay_async.catalog import Operation
 
@@ -13,7 +16,7 @@ from ..parties import Merchant, Platform
 from ..uploads import Part
 from ..wire import Answer, Refusal
 
-__all__ = ["Ask", "Handler", "Routes", "refuse_foreign", "text_limit"]
+__all__ = ["Ask", "Handler", "Routes", "check_notify_url", "parse_moment", "refuse_foreign", "text_limit"]
 
 
 @dataclass(frozen=True)
@@ -51,3 +54,30 @@ def text_limit(value: str, limit: int, where: str) -> None:
     if not 1 <= len(value) <= limit:
         detail = {"location": "body", "field": where, "value": value}
         raise Refusal(400, "PARAM_ERROR", f"输入源“{where}”的字符数须为1至{limit}", detail)
+
+
+def check_notify_url(url: str) -> None:
+    """An absolute address without query or fragment, HTTPS unless it is on this machine."""
+    parts = urlsplit(url)
+    usable = parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname or ""))
+    if not usable or not parts.hostname or "?" in url or "#" in url or len(url) > 255:
+        detail = {"location": "body", "field": "/body/notify_url", "value": url}
+        raise Refusal(400, "PARAM_ERROR", "通知地址须为不带参数、不超过255个字符的https地址", detail)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def parse_moment(text: str) -> float:
+    """An RFC 3339 time, whose form the schema has checked, in seconds."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise Refusal(400, "PARAM_ERROR", "时间须为RFC 3339格式", {"location": "body", "value": text})
+    return moment.timestamp()

@@ -14,8 +14,8 @@ from typing import Any
 from ..clock import rfc3339
 from ..models import Book, Order, Owner
 from ..wire import Answer, Refusal
-from .context import Ask, Routes, text_limit
-from .orders import check_notify_url, check_out_trade_no, keep, payer_pays, tell_paid
+from .context import Ask, Routes, check_notify_url, text_limit
+from .orders import check_out_trade_no, keep, payer_pays, tell_paid
 
 __all__ = ["ROUTES", "Contract", "Deduction", "deduct", "find_contract", "sign", "terminate"]
 

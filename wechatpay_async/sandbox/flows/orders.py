@@ -5,18 +5,27 @@ Rules: https://pay.weixin.qq.com/doc/v3/merchant/4012791856 and https://pay.weix
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..clock import rfc3339
-from ..models import Book, Order, Owner, Posting
+from ..models import NO_PROMOTION, Book, Order, Owner, Posting, Promotion
 from ..wire import Answer, Refusal
-from .context import Ask, Routes, refuse_foreign, text_limit
+from . import coupons
+from .context import Ask, Routes, check_notify_url, parse_moment, refuse_foreign, text_limit
 
-__all__ = ["ROUTES", "check_notify_url", "check_out_trade_no", "keep", "lapse", "new_prepay_id", "parse_moment", "payer_pays", "tell_paid"]
+__all__ = [
+    "ROUTES",
+    "check_notify_url",
+    "check_out_trade_no",
+    "give_all_back",
+    "keep",
+    "lapse",
+    "new_prepay_id",
+    "parse_moment",
+    "payer_pays",
+    "tell_paid",
+]
 
 _OUT_TRADE_NO = re.compile(r"[0-9A-Za-z_\-|*]{6,32}")
 _WEEK = 7 * 86_400
@@ -48,33 +57,6 @@ def check_out_trade_no(number: str) -> None:
     if not _OUT_TRADE_NO.fullmatch(number):
         detail = {"location": "body", "field": "/body/out_trade_no", "value": number}
         raise Refusal(400, "PARAM_ERROR", "商户订单号须为6至32个字符，只能是数字、大小写字母和_-|*", detail)
-
-
-def check_notify_url(url: str) -> None:
-    """An absolute address without query or fragment, HTTPS unless it is on this machine."""
-    parts = urlsplit(url)
-    usable = parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname or ""))
-    if not usable or not parts.hostname or "?" in url or "#" in url or len(url) > 255:
-        detail = {"location": "body", "field": "/body/notify_url", "value": url}
-        raise Refusal(400, "PARAM_ERROR", "通知地址须为不带参数、不超过255个字符的https地址", detail)
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def parse_moment(text: str) -> float:
-    """An RFC 3339 time, whose form the schema has checked, in seconds."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise Refusal(400, "PARAM_ERROR", "时间须为RFC 3339格式", {"location": "body", "value": text})
-    return moment.timestamp()
 
 
 def new_prepay_id(book: Book, order: Order) -> str:
@@ -230,8 +212,14 @@ def revoke(book: Book, order: Order) -> None:
     if order.is_paid and order.refunds:
         raise Refusal(400, "INVALID_REQUEST", "订单已退款，不能撤销")
     if order.is_paid:
-        book.post(Posting(book.now, order.mchid, "撤销", -order.total, order.transaction_id, order=order))
+        give_all_back(book, order)
     order.state = "REVOKED"
+
+
+def give_all_back(book: Book, order: Order) -> None:
+    """The whole payment is undone."""
+    book.post(Posting(book.now, order.mchid, "撤销", -order.settlement_total, order.transaction_id, order=order))
+    coupons.give_back(book, order)
 
 
 def view(order: Order) -> dict[str, Any]:
@@ -244,7 +232,7 @@ def view(order: Order) -> dict[str, Any]:
         "trade_state": order.state,
         "trade_state_desc": TRADE_STATES[order.state],
         "attach": order.terms.get("attach", ""),
-        "promotion_detail": [],
+        "promotion_detail": promotion_detail(order),
         "amount": {"total": order.total, "currency": order.currency},
     }
     if order.is_paid:
@@ -257,7 +245,7 @@ def view(order: Order) -> dict[str, Any]:
             "payer": payer,
             "amount": {
                 "total": order.total,
-                "payer_total": order.total,
+                "payer_total": order.payer_total,
                 "currency": order.currency,
                 "payer_currency": order.currency,
             },
@@ -267,8 +255,29 @@ def view(order: Order) -> dict[str, Any]:
     return data
 
 
-def payer_pays(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS") -> None:
-    """The payer's side: money moves, the merchant is told. Raises `Refusal` where the phone would show an error."""
+def promotion_detail(order: Order) -> list[dict[str, Any]]:
+    """The coupon that an order was paid with."""
+    used = order.promotion
+    if not used.coupon_id:
+        return []
+    own = used.creator == order.mchid
+    data: dict[str, Any] = {
+        "coupon_id": used.coupon_id,
+        "name": used.name,
+        "scope": "SINGLE" if used.goods else "GLOBAL",
+        "type": "CASH" if used.has_cash else "NOCASH",
+        "amount": used.amount,
+        "stock_id": used.stock_id,
+        "wechatpay_contribute": 0,
+        "merchant_contribute": used.amount if own else 0,
+        "other_contribute": 0 if own else used.amount,
+        "currency": order.currency,
+    }
+    return [data | {"goods_detail": list(used.goods)} if used.goods else data]
+
+
+def payer_pays(book: Book, order: Order, *, openid: str = "", bank_type: str = "OTHERS", promotion: Promotion = NO_PROMOTION) -> None:
+    """The payer's side: money moves. Raises `Refusal` where the phone would show an error."""
     if order.is_paid:
         raise Refusal(400, "ORDERPAID", "该订单已支付")
     if order.state not in {"NOTPAY", "USERPAYING"} or book.now >= order.expires:
@@ -277,11 +286,11 @@ def payer_pays(book: Book, order: Order, *, openid: str = "", bank_type: str = "
         raise Refusal(400, "ORDER_CLOSED", "预支付会话已过期，商户须用原订单号重新下单")
     if order.openid and openid and openid != order.openid:
         raise Refusal(500, "OPENID_MISMATCH", "支付用户与下单用户不一致")
-    order.state, order.paid_at, order.bank_type = "SUCCESS", book.now, bank_type
+    order.state, order.paid_at, order.bank_type, order.promotion = "SUCCESS", book.now, bank_type, promotion
     order.openid = order.openid or openid or "o" + book.numbers.letters(27)
     order.transaction_id = book.numbers.dated("4200", book.now, 16)
     book.transactions[order.transaction_id] = order
-    book.post(Posting(book.now, order.mchid, "交易", order.total, order.transaction_id, order=order))
+    book.post(Posting(book.now, order.mchid, "交易", order.settlement_total, order.transaction_id, order=order))
 
 
 def tell_paid(book: Book, order: Order) -> None:

@@ -16,8 +16,7 @@ from typing import Any
 from ..clock import compact_time
 from ..models import Book, Order, Owner, Posting, ScoreOrder
 from ..wire import Answer, Refusal
-from .context import Ask, Routes, text_limit
-from .orders import check_notify_url
+from .context import Ask, Routes, check_notify_url, text_limit
 
 __all__ = ["ROUTES", "confirm", "lapse", "user_pays"]
 

@@ -94,7 +94,7 @@ def split(ask: Ask) -> Answer:
     wanted = sum(item["amount"] for item in receivers)
     if wanted > unsplit(ask.book, order):
         raise Refusal(403, "NOT_ENOUGH", f"分账金额超过剩余待分金额 {unsplit(ask.book, order)} 分")
-    if (order.shared + wanted) * 10_000 > order.total * MAX_RATIO:
+    if (order.shared + wanted) * 10_000 > order.settlement_total * MAX_RATIO:
         raise Refusal(403, "RULE_LIMIT", f"分账金额超过最大分账比例 {MAX_RATIO / 100:g}%")
     order.shared += wanted
     return Answer(data=_view(_new_split(ask, order, receivers, unfreezes=body["unfreeze_unsplit"])))
@@ -138,7 +138,8 @@ def unsplit(book: Book, order: Order) -> int:
     """Fen of an order that are still frozen for sharing."""
     if order.unfrozen or not order.profit_sharing:
         return 0
-    return order.total - order.shared - sum(item.refund for item in book.refunds_of(order) if item.status != "CLOSED")
+    back = sum(item.settlement_refund for item in book.refunds_of(order) if item.status != "CLOSED")
+    return order.settlement_total - order.shared - back
 
 
 def _new_split(ask: Ask, order: Order, receivers: list[dict[str, Any]], *, unfreezes: bool) -> Split:

@@ -11,8 +11,8 @@ from typing import Any
 from ..clock import rfc3339
 from ..models import Book, Order, Owner, Posting, Refund
 from ..wire import Answer, Refusal
-from .context import Ask, Routes, text_limit
-from .orders import check_notify_url
+from . import coupons
+from .context import Ask, Routes, check_notify_url, text_limit
 
 __all__ = ["ROUTES", "finish", "refund_order"]
 
@@ -79,6 +79,8 @@ def refund_order(
         due=book.now + _PROCESSING,
         notify_url=notify_url,
         v2=v2,
+        promotion=order.promotion,
+        discount=coupons.share_of_refund(book, order, refund),
     )
     book.refunds[(order.owner, out_refund_no)] = made
     order.refunds.append(out_refund_no)
@@ -106,7 +108,8 @@ def _check(book: Book, order: Order, refund: int, total: int) -> None:
         raise Refusal(400, "INVALID_REQUEST", "一笔订单最多退款50次")
     if order.refunds and book.now - book.refunds[(order.owner, order.refunds[-1])].created < _A_MINUTE:
         raise Refusal(429, "FREQUENCY_LIMITED", "同一笔订单多次退款的请求须相隔1分钟")
-    if order.profit_sharing and refund > order.total - order.shared - sum(item.refund for item in earlier):
+    settled = refund - order.promotion.unpaid(coupons.share_of_refund(book, order, refund))
+    if order.profit_sharing and settled > order.settlement_total - order.shared - sum(item.settlement_refund for item in earlier):
         raise Refusal(403, "NOT_ENOUGH", "订单剩余的待分账金额不足以退款，请先回退分账")
 
 
@@ -147,7 +150,7 @@ def view(refund: Refund) -> dict[str, Any]:
         "status": refund.status,
         "funds_account": refund.terms.get("funds_account", "UNSETTLED"),
         "amount": _amounts(refund) | {"currency": "CNY", "from": refund.terms.get("amount", {}).get("from", [])},
-        "promotion_detail": [],
+        "promotion_detail": _promotion_detail(refund),
     }
     if refund.status == "SUCCESS":
         data["success_time"] = rfc3339(refund.finished)
@@ -155,15 +158,31 @@ def view(refund: Refund) -> dict[str, Any]:
 
 
 def _amounts(refund: Refund) -> dict[str, int]:
+    used = refund.promotion
     return {
         "total": refund.total,
         "refund": refund.refund,
-        "payer_total": refund.total,
-        "payer_refund": refund.refund,
-        "settlement_total": refund.total,
-        "settlement_refund": refund.refund,
-        "discount_refund": 0,
+        "payer_total": refund.total - used.amount,
+        "payer_refund": refund.payer_refund,
+        "settlement_total": refund.total - used.unpaid(used.amount),
+        "settlement_refund": refund.settlement_refund,
+        "discount_refund": refund.discount,
     }
+
+
+def _promotion_detail(refund: Refund) -> list[dict[str, Any]]:
+    used = refund.promotion
+    if not used.coupon_id:
+        return []
+    return [
+        {
+            "promotion_id": used.coupon_id,
+            "scope": "SINGLE" if used.goods else "GLOBAL",
+            "type": "COUPON" if used.has_cash else "DISCOUNT",
+            "amount": used.amount,
+            "refund_amount": refund.discount,
+        }
+    ]
 
 
 def finish(book: Book, refund: Refund, status: str) -> None:
@@ -173,7 +192,8 @@ def finish(book: Book, refund: Refund, status: str) -> None:
     refund.status, refund.finished = status, book.now
     order = book.orders[(refund.owner, refund.out_trade_no)]
     if status == "SUCCESS":
-        book.post(Posting(book.now, order.mchid, "退款", -refund.refund, refund.transaction_id, order=order, refund=refund))
+        book.post(Posting(book.now, order.mchid, "退款", -refund.settlement_refund, refund.transaction_id, order=order, refund=refund))
+        coupons.give_back(book, order, refund)
     elif status == "CLOSED" and all(item.status == "CLOSED" for item in book.refunds_of(order)):
         order.state = "SUCCESS"
     if not refund.v2:
@@ -189,7 +209,7 @@ def _tell(book: Book, refund: Refund) -> None:
         "refund_id": refund.refund_id,
         "refund_status": refund.status,
         "user_received_account": "支付用户零钱",
-        "amount": {"total": refund.total, "refund": refund.refund, "payer_total": refund.total, "payer_refund": refund.refund},
+        "amount": {name: _amounts(refund)[name] for name in ("total", "refund", "payer_total", "payer_refund")},
     }
     if refund.status == "SUCCESS":
         resource["success_time"] = rfc3339(refund.finished)

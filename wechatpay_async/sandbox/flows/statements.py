@@ -21,7 +21,7 @@ from ..seal import seal_bytes
 from ..wire import Answer, Refusal
 from .context import Ask, Routes
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "asked_day", "offer_file", "sha1"]
 
 _DAY = 86_400
 _READY = 10 * 3_600
@@ -43,14 +43,14 @@ class File:
 
 def tradebill(ask: Ask) -> Answer:
     """申请交易账单."""
-    day = _day(ask)
+    day = asked_day(ask)
     text = bills.trade_bill(ask.book, ask.mchid, day, ask.query.get("bill_type", "ALL"))
     return _offered(ask, _there(text), _LIFE["trade"])
 
 
 def fundflowbill(ask: Ask) -> Answer:
     """申请资金账单: the basic account's; the other accounts have no movements here."""
-    day = _day(ask)
+    day = asked_day(ask)
     if ask.query.get("account_type", "BASIC") != "BASIC":
         raise _nothing()
     return _offered(ask, _there(bills.fund_flow_bill(ask.book, ask.mchid, day)), _LIFE["fund"])
@@ -58,7 +58,7 @@ def fundflowbill(ask: Ask) -> Answer:
 
 def encrypted_fundflowbill(ask: Ask) -> Answer:
     """申请二级商户资金账单, 申请单个子商户资金账单: AES-256-GCM parts, each with a key sealed for the merchant."""
-    day = _day(ask)
+    day = asked_day(ask)
     if ask.query["algorithm"] != "AEAD_AES_256_GCM":
         raise Refusal(400, "PARAM_ERROR", "沙箱只支持AEAD_AES_256_GCM", {"location": "query", "field": "/query/algorithm"})
     merchants = [ask.query["sub_mchid"]] if "sub_mchid" in ask.query else _sub_merchants(ask)
@@ -78,15 +78,15 @@ def _part(ask: Ask, number: int, text: bytes) -> dict[str, Any]:
     content = AESGCM(key).encrypt(nonce.encode(), sealed, None)
     return {
         "bill_sequence": number,
-        "download_url": _address(ask, content, _LIFE["trade"]),
+        "download_url": offer_file(ask, content, _LIFE["trade"]),
         "encrypt_key": base64.b64encode(seal_bytes(ask.merchant.private_key.public_key(), key)).decode(),
         "hash_type": "SHA1",
-        "hash_value": _sha1(text),
+        "hash_value": sha1(text),
         "nonce": nonce,
     }
 
 
-def _day(ask: Ask) -> datetime:
+def asked_day(ask: Ask) -> datetime:
     """The day that is asked for, once its bill is ready."""
     text, now = ask.query["bill_date"], ask.book.now
     try:
@@ -117,17 +117,21 @@ def _nothing() -> Refusal:
 
 def _offered(ask: Ask, text: bytes, life: int) -> Answer:
     packed = ask.query.get("tar_type") == "GZIP"
-    url = _address(ask, bills.gzipped(text) if packed else text, life)
-    return Answer(data={"hash_type": "SHA1", "hash_value": _sha1(text), "download_url": url + ("&tartype=gzip" if packed else "")})
+    url = offer_file(ask, bills.gzipped(text) if packed else text, life)
+    return Answer(data={"hash_type": "SHA1", "hash_value": sha1(text), "download_url": url + ("&tartype=gzip" if packed else "")})
 
 
-def _address(ask: Ask, content: bytes, life: int) -> str:
-    token = ask.book.noise.letters(64)
-    ask.book.shelf("files")[token] = File(ask.mchid, content, ask.book.now + life)
+def offer_file(ask: Ask, content: bytes, life: int) -> str:
+    """The address at which a file can be had for so many seconds; files whose time is over are forgotten."""
+    files, token = ask.book.shelf("files"), ask.book.noise.letters(64)
+    for known in [known for known, file in files.items() if ask.book.now >= file.expires]:
+        del files[known]
+    files[token] = File(ask.mchid, content, ask.book.now + life)
     return f"{ask.base_url}/v3/billdownload/file?token={token}"
 
 
-def _sha1(text: bytes) -> str:
+def sha1(text: bytes) -> str:
+    """The hash of a file, as its offer says it."""
     return hashlib.sha1(text, usedforsecurity=False).hexdigest()
 
 

@@ -11,14 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..bills import OPENING_BALANCE
 from ..clock import rfc3339
 from ..models import Book, Posting
 from ..wire import Answer, Refusal
-from .context import Ask, Routes, text_limit
-from .orders import check_notify_url
+from .accounts import available, hold
+from .context import Ask, Routes, check_notify_url, text_limit
 
-__all__ = ["ROUTES", "Transfer", "available", "confirm", "find_transfer", "hold", "lapse"]
+__all__ = ["ROUTES", "Transfer", "confirm", "find_transfer", "lapse"]
 
 _DAY = 86_400
 _CANCELING = 3
@@ -90,18 +89,6 @@ def _check(body: dict[str, Any]) -> None:
         raise Refusal(400, "PARAM_ERROR", "转账金额小于0.3元时不能填写收款用户姓名", {"location": "body", "field": "/body/user_name"})
     if not name and amount >= _NAME_MUST:
         raise Refusal(400, "PARAM_ERROR", "转账金额达到2000元时须填写收款用户姓名", {"location": "body", "field": "/body/user_name"})
-
-
-def available(book: Book, mchid: str) -> int:
-    """Fen that a merchant may transfer: what it has, less what waits to be transferred."""
-    held: int = book.shelf("held").get(mchid, 0)
-    return OPENING_BALANCE + book.moved.get(mchid, 0) - held
-
-
-def hold(book: Book, mchid: str, amount: int) -> None:
-    """Hold fen back until they are transferred; let them go with a negative amount."""
-    shelf = book.shelf("held")
-    shelf[mchid] = shelf.get(mchid, 0) + amount
 
 
 def _placed(item: Transfer) -> dict[str, Any]:

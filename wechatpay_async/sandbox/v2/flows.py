@@ -13,9 +13,9 @@ from typing import Any
 
 from .. import bills
 from ..clock import BEIJING, compact_time, rfc3339
-from ..flows.orders import TRADE_STATES, keep, new_prepay_id, payer_pays
+from ..flows.orders import TRADE_STATES, give_all_back, keep, new_prepay_id, payer_pays
 from ..flows.refunds import refund_order
-from ..models import Book, Notice, Order, Owner, Posting, Refund
+from ..models import Book, Notice, Order, Owner, Refund
 from ..parties import Merchant
 from ..wire import Answer, Refusal
 
@@ -166,12 +166,27 @@ def _paid_view(order: Order) -> Fields:
         "bank_type": order.bank_type,
         "total_fee": order.total,
         "fee_type": order.currency,
-        "cash_fee": order.total,
+        "cash_fee": order.payer_total,
         "cash_fee_type": order.currency,
         "transaction_id": order.transaction_id,
         "out_trade_no": order.out_trade_no,
         "attach": order.terms.get("attach", ""),
         "time_end": compact_time(order.paid_at),
+        **_coupon_view(order),
+    }
+
+
+def _coupon_view(order: Order) -> Fields:
+    used = order.promotion
+    if not used.coupon_id:
+        return {}
+    return {
+        "settlement_total_fee": order.settlement_total,
+        "coupon_fee": used.amount,
+        "coupon_count": 1,
+        "coupon_type_0": "CASH" if used.has_cash else "NO_CASH",
+        "coupon_id_0": used.coupon_id,
+        "coupon_fee_0": used.amount,
     }
 
 
@@ -211,7 +226,7 @@ def reverse(ask: AskV2) -> Fields:
     if ask.book.now - order.created > 7 * _DAY:
         raise Declined("REVERSE_EXPIRE", "订单超过7天，不能撤销")
     if order.is_paid:
-        ask.book.post(Posting(ask.book.now, order.mchid, "撤销", -order.total, order.transaction_id, order=order))
+        give_all_back(ask.book, order)
     order.state = "REVOKED"
     return {"recall": "N"}
 
@@ -244,10 +259,10 @@ def refund(ask: AskV2) -> Fields:
         "refund_id": made.refund_id,
         "refund_fee": made.refund,
         "total_fee": made.total,
-        "cash_fee": made.total,
-        "cash_refund_fee": made.refund,
-        "coupon_refund_fee": 0,
-        "coupon_refund_count": 0,
+        "cash_fee": order.payer_total,
+        "cash_refund_fee": made.payer_refund,
+        "coupon_refund_fee": made.discount,
+        "coupon_refund_count": 1 if made.promotion.coupon_id else 0,
     }
 
 
@@ -264,7 +279,7 @@ def refundquery(ask: AskV2) -> Fields:
         "out_trade_no": order.out_trade_no,
         "total_fee": order.total,
         "fee_type": order.currency,
-        "cash_fee": order.total,
+        "cash_fee": order.payer_total,
         "total_refund_count": len(found),
         "refund_count": len(shown),
     }
@@ -275,6 +290,8 @@ def refundquery(ask: AskV2) -> Fields:
             f"refund_id_{index}": item.refund_id,
             f"refund_channel_{index}": "ORIGINAL",
             f"refund_fee_{index}": item.refund,
+            f"settlement_refund_fee_{index}": item.settlement_refund,
+            f"coupon_refund_fee_{index}": item.discount,
             f"refund_status_{index}": status,
             f"refund_account_{index}": "REFUND_SOURCE_UNSETTLED_FUNDS",
             f"refund_recv_accout_{index}": "支付用户零钱",
@@ -440,7 +457,7 @@ def tell_refunded(book: Book, item: Refund, url: str) -> Notice | None:
         "out_refund_no": item.out_refund_no,
         "total_fee": item.total,
         "refund_fee": item.refund,
-        "settlement_refund_fee": item.refund,
+        "settlement_refund_fee": item.settlement_refund,
         "refund_status": status,
         "success_time": _spaced(item.finished),
         "refund_recv_accout": "支付用户零钱",
