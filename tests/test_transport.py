@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
@@ -318,3 +319,41 @@ async def test_no_cookie_is_kept(transport: str | None) -> None:
             await client.get(url)
     assert len(client.cookies) == 0
     assert "cookie" not in server.requests[1].headers
+
+
+async def test_a_closed_client_sends_nothing(transport: str | None) -> None:
+    server = Loopback()
+    async with server.serving() as url:
+        client = make(transport)
+        await client.aclose()
+        with pytest.raises(RuntimeError, match="this client is closed"):
+            await client.get(url)
+    assert server.requests == []
+
+
+async def test_a_failure_names_its_request(transport: str | None) -> None:
+    async with Loopback().serving() as url:
+        pass
+    async with make(transport) as client:
+        with pytest.raises(httpx.ConnectError) as caught:
+            await client.get(url)
+    assert (caught.value.request.method, str(caught.value.request.url)) == ("GET", url)
+
+
+async def test_an_answer_says_how_long_it_took(transport: str | None) -> None:
+    async with Loopback().serving() as url, make(transport) as client:
+        response = await client.get(url)
+    assert 0 < response.elapsed.total_seconds() < PATIENCE
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_a_call_that_is_cancelled_at_once_gives_its_place_back(transport: str | None, turns: int) -> None:
+    server = Loopback()
+    async with server.serving() as url, make(transport, httpx.Timeout(PATIENCE)) as client:
+        for _ in range(DEFAULT_LIMITS.max_connections or 0):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(client.get, url)
+                for _ in range(turns):
+                    await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+        assert (await client.get(url)).status_code == 200
