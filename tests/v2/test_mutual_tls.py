@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 
 from wechatpay_async import catalog
@@ -13,6 +12,8 @@ from wechatpay_async.client_certificate import load_client_certificate
 from wechatpay_async.errors import InvalidRequest, NotFound
 from wechatpay_async.protocol import v2
 from wechatpay_async.sandbox import Merchant, Sandbox
+from wechatpay_async.settings import DEFAULT_TIMEOUT
+from wechatpay_async.transport import make_http_client
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +26,13 @@ REFUND: dict[str, object] = {
 }
 
 
-async def refund(sandbox: Sandbox, shown: Merchant | None) -> Any:
+@pytest.fixture(params=["default", "fast"])
+def transport(request: pytest.FixtureRequest, anyio_backend_name: str) -> str | None:
+    """Both transports; trio has the default one alone."""
+    return "fast" if request.param == "fast" and anyio_backend_name == "asyncio" else None
+
+
+async def refund(sandbox: Sandbox, shown: Merchant | None, transport: str | None) -> Any:
     """Ask for a refund of an order that does not exist, with this merchant's certificate shown."""
     operation = catalog.operation("v2", "POST", "/secapi/pay/refund")
     assert operation is not None
@@ -41,24 +48,24 @@ async def refund(sandbox: Sandbox, shown: Merchant | None) -> Any:
             private_key=shown.private_key_pem,
         )
         tls = loaded.ssl_context(tls)
-    async with sandbox.serve(mtls=True) as url, httpx.AsyncClient(verify=tls) as http:
+    async with sandbox.serve(mtls=True) as url, make_http_client(transport, DEFAULT_TIMEOUT, tls=tls) as http:
         reply = await http.post(f"{url}{operation.path}", content=request.body, headers={"Content-Type": v2.CONTENT_TYPE})
     return v2.read_reply(operation, reply.headers, reply.content, mchid=mchid, secret=secret, status=reply.status_code)
 
 
-async def test_the_right_certificate_is_let_in() -> None:
+async def test_the_right_certificate_is_let_in(transport: str | None) -> None:
     sandbox = Sandbox()
     with pytest.raises(NotFound) as caught:
-        await refund(sandbox, sandbox.merchants[sandbox.settings()["mchid"]])
+        await refund(sandbox, sandbox.merchants[sandbox.settings()["mchid"]], transport)
     assert caught.value.code == "ORDERNOTEXIST"
 
 
-async def test_no_certificate_is_turned_away() -> None:
+async def test_no_certificate_is_turned_away(transport: str | None) -> None:
     with pytest.raises(InvalidRequest, match="client certificate"):
-        await refund(Sandbox(), None)
+        await refund(Sandbox(), None, transport)
 
 
-async def test_another_merchant_s_certificate_is_turned_away() -> None:
+async def test_another_merchant_s_certificate_is_turned_away(transport: str | None) -> None:
     sandbox = Sandbox()
     with pytest.raises(InvalidRequest, match="another merchant's"):
-        await refund(sandbox, sandbox.add_merchant("1900000110"))
+        await refund(sandbox, sandbox.add_merchant("1900000110"), transport)
