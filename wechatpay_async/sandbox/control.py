@@ -1,7 +1,7 @@
 """Where the people of a sandbox are reached over HTTP, by clients in any language: `/_sandbox/…`, JSON in and out, unsigned.
 
 GET  settings                                  what a client needs: keys, secrets, addresses
-POST pay  decline  {"out_trade_no": …}         the payer of an order
+POST pay  decline  {"out_trade_no": …, "mchid": …}   the payer of an order; "coupon_id" to pay with a coupon
 POST password      {"auth_code": …}            the payer of a payment code must type the password
 POST payscore/confirm  payscore/pay  {"out_order_no": …}
 POST transfers/confirm  {"out_bill_no": …}     the receiver of a transfer

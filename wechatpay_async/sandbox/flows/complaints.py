@@ -18,8 +18,7 @@ from typing import Any
 from ..clock import BEIJING
 from ..models import Book, Order
 from ..wire import Answer, Refusal
-from .context import Ask, Routes, text_limit
-from .orders import check_notify_url
+from .context import Ask, Routes, check_notify_url, text_limit
 
 __all__ = ["DEEDS", "PROBLEM_TYPES", "ROUTES", "Complaint", "Saying", "complain", "find_complaint", "follow", "refund_arrived"]
 
@@ -144,6 +143,8 @@ def follow(book: Book, item: Complaint, what: str, text: str = "") -> None:
         raise Refusal(400, "PARAM_ERROR", f"操作须为 {'、'.join(DEEDS)} 之一")
     if deed.while_open != item.is_open or (what in {"dismiss_platform", "platform_finish"} and not item.has_platform):
         raise Refusal(400, "INVALID_REQUEST", f"投诉单状态为 {item.state}，不能进行该操作")
+    if what in {"message", "complain_again", "platform_message"}:
+        text_limit(text, 300, "/body/text")
     if what == "message":
         item.is_waiting = True
     elif what == "complain_again":

@@ -16,13 +16,11 @@ from .context import Ask, Routes, check_notify_url, parse_moment, refuse_foreign
 
 __all__ = [
     "ROUTES",
-    "check_notify_url",
     "check_out_trade_no",
     "give_all_back",
     "keep",
     "lapse",
     "new_prepay_id",
-    "parse_moment",
     "payer_pays",
     "tell_paid",
 ]
