@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio
@@ -280,6 +280,33 @@ async def test_the_deadline_ends_a_call() -> None:
         assert type(caught.value) is errors.TransportError
         with pytest.raises(errors.OutcomeUnknown, match="asks GET /v3/pay/transactions/out-trade-no"):
             await wxpay.chain("v3/pay/transactions/native").post(ORDER)
+
+
+class Endless(httpx.AsyncByteStream):
+    """A body of which nothing ever comes."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await anyio.sleep_forever()
+        yield b""
+
+
+async def test_the_deadline_of_a_stream_is_for_everything_up_to_its_body() -> None:
+    url = "https://api.mch.weixin.qq.com/v3/billdownload/file?token=x"
+    async with client(Stuck(), deadline=0.01) as wxpay:
+        for opened in (wxpay.chain("v3/billdownload/file").stream(params={"token": "x"}), wxpay.open_url(url)):
+            with pytest.raises(errors.TransportError, match=r"/v3/billdownload/file: no answer within the deadline of 0\.01 s") as caught:
+                async with opened:
+                    pytest.fail("nothing was answered")  # pragma: no cover — as it says
+            assert type(caught.value) is errors.TransportError
+
+    async with client(Scripted(lambda: httpx.Response(500, stream=Endless())), deadline=0.01) as wxpay:
+        with pytest.raises(errors.TransportError, match="deadline"):
+            async with wxpay.chain("v3/new").stream():
+                pytest.fail("an error is no stream")  # pragma: no cover — as it says
+
+    unlimited = float("inf")
+    async with client(Scripted(lambda: httpx.Response(200, content=b"a,b")), deadline=60) as wxpay, wxpay.open_url(url) as response:
+        assert (anyio.current_effective_deadline(), await response.aread()) == (unlimited, b"a,b")
 
 
 async def test_the_deadline_survives_repeats() -> None:

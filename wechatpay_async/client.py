@@ -83,9 +83,10 @@ class Wechatpay:
     bytes and opens notifications and certificates, `secret` is the APIv2 key, `agent_secret` that of the WeCom application for its red
     packets. `platform_keys="auto"` downloads platform certificates, `key_store` keeps them across processes. `merchant_cert` or `pkcs12`
     is the client certificate of the APIv2 operations that want one; they get a connection pool of their own, also beside a borrowed
-    `http_client`. `timeout` is in seconds for each attempt, `deadline` for the whole call with its repeats. `retry` says how often a call
-    is repeated, `backup_urls` which hosts are called while connections to `base_url` fail. `rate_limits` paces calls
-    (`"documented"`, or calls a second by `"POST /v3/refund"`), `watchers` are told of each attempt. `clock` gives seconds.
+    `http_client`. `timeout` is in seconds for each attempt, `deadline` for the whole call with its repeats (of a file up to its first
+    byte). `retry` says how often a call is repeated, `backup_urls` which hosts are called while connections to `base_url` fail.
+    `rate_limits` paces calls (`"documented"`, or calls a second by `"POST /v3/refund"`), `watchers` are told of each attempt. `clock`
+    gives seconds.
 
     Raises `ConfigError`, which names the setting and the cure, when the client is made.
     """

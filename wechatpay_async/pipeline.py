@@ -6,7 +6,7 @@ import copy
 import random
 import time
 import warnings
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
@@ -124,8 +124,8 @@ class Pipeline:
     async def execute(self, call: Call) -> Response[Any]:
         """Make one call, each attempt signed afresh. Raises what `wechatpay_async.errors` lists."""
         self._check(call)
-        journey, deadline = _Journey(), self._policy.deadline
-        with anyio.CancelScope(deadline=float("inf") if deadline is None else anyio.current_time() + deadline):
+        journey = _Journey()
+        with self._deadline():
             if call.file is not None or (call.operation is not None and call.operation.is_upload):
                 async with self._encoder.encode_upload(call) as outgoing:
                     return await self._repeated(call, outgoing, journey)
@@ -192,28 +192,52 @@ class Pipeline:
 
     @asynccontextmanager
     async def open_stream(self, call: Call) -> AsyncGenerator[httpx.Response, None]:
-        """Make one call and hand out its body as it arrives; an error answer is raised before."""
+        """Make one call and hand out its body as it arrives; an error answer is raised before.
+
+        The deadline is for everything up to the body, which may take as long as its pieces keep coming (`timeout`).
+        """
         self._check(call)
-        outgoing = await self._encoder.encode(call)
-        await self._paced(call)
-        response = await self._attempt(call, outgoing)
+        response = await self._in_time(call, self._opened(call))
         try:
-            if not response.is_success:
-                await decoding.read(call, response)
-                decoding.raise_error(call, response)
             yield response
         finally:
             await response.aclose()
 
     @asynccontextmanager
     async def open_url(self, url: str, target: str) -> AsyncGenerator[httpx.Response, None]:
-        """GET a URL that WeChat Pay gave, its path and query (`target`) untouched; the answer is checked by whoever reads it."""
+        """GET a URL that WeChat Pay gave, its path and query (`target`) untouched; the answer is checked by whoever reads it.
+
+        The deadline is for everything up to the body.
+        """
         call = Call("v3", "GET", target.partition("?")[0], target)
-        response = await self._attempt(call, self._encoder.encode_url(call, url))
+        response = await self._in_time(call, self._attempt(call, self._encoder.encode_url(call, url)))
         try:
             yield response
         finally:
             await response.aclose()
+
+    async def _opened(self, call: Call) -> httpx.Response:
+        """The answer to a call, its body unread. Raises the error that it stands for."""
+        outgoing = await self._encoder.encode(call)
+        await self._paced(call)
+        response = await self._attempt(call, outgoing)
+        if not response.is_success:
+            try:
+                await decoding.read(call, response)
+                decoding.raise_error(call, response)
+            finally:
+                await response.aclose()
+        return response
+
+    async def _in_time(self, call: Call, opening: Awaitable[httpx.Response]) -> httpx.Response:
+        """What `opening` gives within the deadline. Raises `TransportError` afterwards: nothing that is streamed changes anything."""
+        with self._deadline():
+            return await opening
+        raise self._late(call, _Journey())
+
+    def _deadline(self) -> anyio.CancelScope:
+        seconds = self._policy.deadline
+        return anyio.CancelScope(deadline=float("inf") if seconds is None else anyio.current_time() + seconds)
 
     async def fetch_certificates(self) -> tuple[int, Mapping[str, str], bytes]:
         """One signed `GET /v3/certificates`, its reply unverified: the keys that it brings verify it."""
