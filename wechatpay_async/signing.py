@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from wechatpay_async.crypto import rsa, signing_process
+from wechatpay_async.crypto.masking import masked
 from wechatpay_async.crypto.signing_process import ANSWER, KEY_LENGTH, READY, REQUEST
 
 __all__ = ["ProcessSigner", "Signer"]
@@ -196,9 +197,10 @@ class _Process:
         if known is None:
             if len(self._keys) >= _MOST_KEYS:
                 return None
-            encoded = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+            encoded = masked(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
             known = self._keys[id(key)] = len(self._keys), key
-            self._send(REQUEST.pack(0, known[0], KEY_LENGTH.pack(len(encoded))) + encoded)
+            self._send(REQUEST.pack(0, known[0], KEY_LENGTH.pack(len(encoded))))
+            self._send(encoded)
         return known[0]
 
     def _send(self, frame: bytes) -> None:
