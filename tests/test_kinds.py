@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +223,46 @@ def test_what_is_no_text_is_neither_sealed_nor_unsealed() -> None:
 def test_an_id_is_text(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox")
     assert told(RequestError, lambda: inbox.claim_blocking(anything(5))) == "an id is text, got int"
+
+
+ADDRESS = "https://api.mch.weixin.qq.com/v3/billdownload/file?token=x"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hashes", "message"),
+    [
+        ((None, "bill.csv"), {}, "the download_url: expected text, got NoneType"),
+        ((ADDRESS, None), {}, "to: expected a path, got NoneType"),
+        ((ADDRESS, b"bill.csv"), {}, "to: expected a path, got bytes"),
+        ((ADDRESS, "bill.csv"), {"sha1": b"00"}, "sha1: expected hexadecimal digits, got bytes (the hash_value of the reply)"),
+        ((ADDRESS, "bill.csv"), {"sm3": "no hash"}, "sm3: expected hexadecimal digits, got str (the hash_value of the reply)"),
+        (
+            (ADDRESS, "bill.csv"),
+            {"sha1": "00", "sha256": "00"},
+            "one hash of the file is enough (the hash_value of the reply, under the name of its hash_type)",
+        ),
+    ],
+)
+def test_a_download_of_a_wrong_kind_is_refused(arguments: Any, hashes: dict[str, Any], message: str) -> None:
+    assert told(RequestError, lambda: anyio.run(partial(WXPAY.download, *arguments, **hashes))) == message
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: WXPAY.chain("v3/new").get(anything({5: "x"})), "config: expected names as text, got int"),
+        (lambda: WXPAY.flows.micropay(anything(None)), "the order: expected a mapping, got NoneType"),
+    ],
+)
+def test_a_call_of_a_wrong_kind_is_refused(call: Callable[[], Awaitable[object]], message: str) -> None:
+    async def make() -> None:
+        await call()
+
+    assert told(RequestError, lambda: anyio.run(make)) == message
+
+
+def test_what_is_no_day_and_what_are_no_words() -> None:
+    assert told(InvalidData, lambda: WXPAY.bills.trade(anything(None))) == (
+        '$.bill_date: expected a day, got NoneType (a date, or text like "2026-11-24")'
+    )
+    assert told(RequestError, lambda: WXPAY.catalog.search(anything(5))) == "search: expected words, got int"

@@ -475,6 +475,8 @@ def _day(day: Day) -> str:
         day = (day.astimezone(CHINA) if day.tzinfo is not None else day).date()
     if isinstance(day, date):
         return day.isoformat()
+    if not isinstance(day, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        raise InvalidData("$.bill_date", f"expected a day, got {type(day).__name__}", hint='a date, or text like "2026-11-24"')
     try:
         return date.fromisoformat(day).isoformat()
     except ValueError:

@@ -21,7 +21,12 @@ class CatalogView:
     match: Final = staticmethod(match)
 
     def search(self, text: str, limit: int = 20) -> list[Operation | Event]:
-        """Operations and notifications by words of their title, tags and path, in Chinese or English, the best first."""
+        """Operations and notifications by words of their title, tags and path, in Chinese or English, the best first.
+
+        Raises `RequestError` for what is no text.
+        """
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+            raise RequestError(f"search: expected words, got {type(text).__name__}")
         return search(text, limit)
 
     def describe(self, target: object) -> Description:

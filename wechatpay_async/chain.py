@@ -485,6 +485,8 @@ def _merge_config(
     if not isinstance(config, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
         raise RequestError(f"config: expected a mapping, got {type(config).__name__}", hint="the body comes first, then the config")
     for name, value in config.items():
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+            raise RequestError(f"config: expected names as text, got {type(name).__name__}")
         if name == "params" and params is None:
             params = value
         elif name == "headers" and headers is None:

@@ -406,14 +406,13 @@ class Wechatpay:
         """Download a `download_url`, exactly as it was given, to the path `to`.
 
         `sha1`, `sha256` or `sm3` is the `hash_value` that came with the URL, by its `hash_type`; the file appears when its content has that
-        hash, never before.
+        hash, never before. Without one nothing proves the file, since answers that carry files are not signed.
 
         Raises `RequestError` for a URL that is not WeChat Pay's, `BadHash`, `MalformedMessage`, `TransportError`, `APIError`.
         """
         from wechatpay_async.downloads import ExpectedHash, download
 
-        given = {"SHA1": sha1, "SHA256": sha256, "SM3": sm3}
-        expected = next((ExpectedHash(algorithm, value) for algorithm, value in given.items() if value is not None), None)
+        expected = ExpectedHash.one_of(sha1=sha1, sha256=sha256, sm3=sm3)
         return await download(self.open_url, url, to, expected, allowed_hosts=self._allowed_hosts)
 
     async def execute(self, call: Call) -> Response[Any]:

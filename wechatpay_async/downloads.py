@@ -74,6 +74,19 @@ class ExpectedHash(NamedTuple):
             raise MalformedMessage(f"the file is announced with a hash of the kind {algorithm[:20]!r}, which is not known here")
         return cls(algorithm, str(value))
 
+    @classmethod
+    def one_of(cls, **given: str | None) -> ExpectedHash | None:
+        """The hash that a caller gives under the name of its algorithm, `sha1="…"`; None where none is given. Raises `RequestError`."""
+        hashes = [cls(name.upper(), value) for name, value in given.items() if value is not None]
+        if len(hashes) > 1:
+            raise RequestError("one hash of the file is enough", hint="the hash_value of the reply, under the name of its hash_type")
+        for algorithm, value in hashes:
+            if not isinstance(value, str) or not re.fullmatch(r"\s*[0-9A-Fa-f]+\s*", value):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+                raise RequestError(
+                    f"{algorithm.lower()}: expected hexadecimal digits, got {type(value).__name__}", hint="the hash_value of the reply"
+                )
+        return hashes[0] if hashes else None
+
     def hasher(self) -> Hasher:
         """A digest to feed."""
         return hasher(_ALGORITHMS[self.algorithm])
@@ -100,6 +113,8 @@ def check_download_url(url: str, allowed_hosts: frozenset[str]) -> str:
     `allowed_hosts` holds `host` for the usual port, else `host:port`; plain http is for `127.0.0.1`, `localhost` and `::1` among them.
     Raises `RequestError` for another host, another scheme or port, a user name, and whatever two readers could read differently.
     """
+    if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        raise RequestError(f"the download_url: expected text, got {type(url).__name__}")
     if not re.fullmatch(r"[\x21-\x7e]+", url) or "\\" in url:
         raise RequestError("the download_url holds a character that no URL holds", hint="pass it exactly as the reply gave it")
     try:
@@ -318,6 +333,8 @@ async def download(
 @asynccontextmanager
 async def whole_file(to: str | os.PathLike[str]) -> AsyncGenerator[IO[bytes], None]:
     """A file beside `to` that takes its name when the block ends well and vanishes when it does not."""
+    if not isinstance(to, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+        raise RequestError(f"to: expected a path, got {type(to).__name__}")
     target = Path(to)
     file = await to_thread.run_sync(_beside, target)
     try:

@@ -15,6 +15,7 @@ from wechatpay_async.errors import (
     MalformedMessage,
     NotFound,
     OutcomeUnknown,
+    RequestError,
     SignatureError,
     TransportError,
     WechatpayError,
@@ -114,6 +115,8 @@ class Flows:
         anything is sent), and `TransportError` where nothing was sent.
         https://pay.weixin.qq.com/wiki/doc/api/micropay.php?chapter=9_10&index=1
         """
+        if not isinstance(order, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
+            raise RequestError(f"the order: expected a mapping, got {type(order).__name__}")
         if not order.get("out_trade_no"):
             raise InvalidData("$.out_trade_no", "is missing", hint="the number under which the payment is queried and reversed")
         await self._client.prepare_client_certificate()
