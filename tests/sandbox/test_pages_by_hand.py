@@ -249,7 +249,9 @@ async def test_what_is_cancelled_or_expires(people: httpx.AsyncClient, client: H
 async def test_an_apiv2_signature_that_does_not_fit(people: httpx.AsyncClient, client: Handmade) -> None:
     body = f"<xml><mch_id>{MCHID}</mch_id><appid>{APPID}</appid><nonce_str>n</nonce_str><out_trade_no>1</out_trade_no><sign>0</sign></xml>"
     await client.http.post("/pay/orderquery", content=body.encode())
-    assert "key=***" in (await people.get(f"{PAGES}/calls/1")).text
+    page = (await people.get(f"{PAGES}/calls/1")).text
+    assert "The signature is no MD5 and no HMAC-SHA256 in hexadecimal." in page
+    assert f"appid={APPID}&amp;mch_id={MCHID}&amp;nonce_str=n&amp;out_trade_no=1&amp;key=***" in page
 
 
 async def test_a_body_that_is_no_text(people: httpx.AsyncClient, client: Handmade) -> None:

@@ -14,6 +14,7 @@ from ..models import Notice
 from ..notifier import Delivery
 from ..wire import Call, as_object
 from .diagnosis import REQUEST_LINES, Diagnosis, diagnose, request_guesses
+from .diagnosis_v2 import diagnose_fields, fields_of
 from .sheets import all_waiting
 from .site import Site, link, read_form
 
@@ -75,11 +76,11 @@ class Console:
             return self._site.page(request, "call.html", call=call, diagnosis=self._diagnose(call), refusal=_refusal(call))
 
     def _diagnose(self, call: Call) -> Diagnosis | None:
-        """The comparison of a signature that does not fit; an APIv2 one has one line, and its key is not shown."""
+        """The comparison of a signature that does not fit, with the five lines of APIv3 or the fields of APIv2."""
         if call.expected_message is None or call.signature_fits is not False:
             return None
         if not call.expected_message.endswith("\n"):
-            return Diagnosis((), ())
+            return diagnose_fields(fields_of(call), call.signature or "", call.mchid or "", self._sandbox.merchants)
         expected = tuple(call.expected_message[:-1].split("\n", 4))
         host = call.request_headers.get("host", "")
         account = call.mchid or ""

@@ -184,6 +184,22 @@ CHINESE = {
     "The key is right, the message is not: none of the usual mistakes gives this signature.": (
         "私钥正确，但待签名串不对：常见的错误都不能得出此签名。"
     ),
+    "string to sign": "待签名串",
+    "The signature is no MD5 and no HMAC-SHA256 in hexadecimal.": "签名不是十六进制的 MD5 或 HMAC-SHA256。",
+    "The signature must be in capitals.": "签名须为大写。",
+    "Fields must be sorted by their names.": "参数须按名称排序。",
+    "Fields without a value must not be signed.": "值为空的参数不参与签名。",
+    "Values must be signed as they are, not percent-encoded.": "参数值须以原始值签名，不能百分号编码。",
+    "Values must be signed as they are, not escaped for XML.": "参数值须以原始值签名，不能用 XML 转义后的值。",
+    "A field was sent that was not signed.": "发送了没有参与签名的参数。",
+    "The key must follow as one more field, &key=.": "密钥须以 &key= 接在最后。",
+    "The key is missing at the end, &key=.": "待签名串最后缺少 &key= 密钥。",
+    "Signed with the APIv3 key; APIv2 has a key of its own.": "用了 APIv3 密钥签名，须用 APIv2 密钥。",
+    "Signed with MD5; sign_type says HMAC-SHA256.": "用了 MD5 签名，而 sign_type 为 HMAC-SHA256。",
+    "Signed with HMAC-SHA256; sign_type must say so.": "用了 HMAC-SHA256 签名，sign_type 须为 HMAC-SHA256。",
+    "None of the usual mistakes gives this signature: the key may be another one than the merchant's.": (
+        "常见的错误都不能得出此签名：密钥可能不是该商户的。"
+    ),
     "The package must be signed with its prefix prepay_id=.": "package 须带 prepay_id= 前缀签名。",
 }
 

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["sign", "string_to_sign"]
+__all__ = ["digest", "sign", "string_to_sign"]
 
 
 def string_to_sign(fields: Mapping[str, Any], secret: str) -> str:
@@ -22,7 +22,11 @@ def string_to_sign(fields: Mapping[str, Any], secret: str) -> str:
 
 def sign(fields: Mapping[str, Any], secret: str, sign_type: str = "MD5") -> str:
     """The signature of fields, by their sign type."""
-    text = string_to_sign(fields, secret).encode()
+    return digest(string_to_sign(fields, secret), secret, sign_type)
+
+
+def digest(text: str, secret: str, sign_type: str) -> str:
+    """The MD5 of a text, or its HMAC-SHA256."""
     if sign_type == "HMAC-SHA256":
-        return hmac.new(secret.encode(), text, hashlib.sha256).hexdigest().upper()
-    return hashlib.md5(text, usedforsecurity=False).hexdigest().upper()
+        return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest().upper()
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest().upper()
