@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.support.keys import MERCHANT_KEY, PLATFORM_KEY
+from tests.support.patience import PATIENCE
 from wechatpay_async import signing
 from wechatpay_async.crypto import rsa, signing_process
 from wechatpay_async.signing import ProcessSigner, Signer
@@ -117,12 +118,13 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def ready(two_cores: None) -> AsyncGenerator[ProcessSigner]:
-    """A signer whose process has said that it is ready."""
+async def ready(two_cores: None, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[ProcessSigner]:
+    """A signer whose process has said that it is ready, and is waited for however busy the machine is."""
+    monkeypatch.setattr(signing, "_PATIENCE", PATIENCE)
     signer = ProcessSigner()
     assert await sign_together(signer, 2) == [SIGNATURE] * 2
     process = process_of(signer)
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENCE):
         await anyio.wait_readable(process._socket)
     assert process.is_ready()
     yield signer
@@ -326,7 +328,7 @@ async def test_a_process_that_fails_at_once(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(signing_process, "__file__", str(tmp_path / "broken.py"))
     signer = ProcessSigner()
     assert await sign_together(signer) == [SIGNATURE] * 10
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENCE):
         await anyio.wait_readable(process_of(signer)._socket)
     assert not process_of(signer).is_ready()
     assert await sign_together(signer) == [SIGNATURE] * 10
