@@ -355,7 +355,9 @@ async def test_what_a_user_cannot_do(client: Handmade, sandbox: Sandbox) -> None
     ):
         with pytest.raises(Refusal, match="PARAM_ERROR"):
             sandbox.act("complain", **{"out_trade_no": "native-0001", "detail": "x"} | values)
-    sandbox.complain("native-0001", "x")
+    sandbox.complain("native-0001", "x", mchid=MCHID)
+    with pytest.raises(Refusal, match="PARAM_ERROR"):
+        sandbox.complaints.message("native-0001", "")
     with pytest.raises(Refusal, match="INVALID_REQUEST"):
         sandbox.complain("native-0001", "x")
     with pytest.raises(Refusal, match="PARAM_ERROR"):

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from tests.sandbox import test_parking as parking
 from tests.sandbox.conftest import NOON
 from tests.sandbox.examples import APPID, MCHID, native_order, refund_of, score_order
 from tests.sandbox.test_combine import SUBS, combined
@@ -124,6 +125,48 @@ async def test_a_pay_score_order_from_confirmation_to_payment(people: httpx.Asyn
     assert "¥0.40" in (await press(people, "score", "score-0001", "pay")).text
     assert sandbox.payscore.find("score-0001").state == "DONE"
     assert (await press(people, "score", "score-0001", "pay")).status_code == 409
+
+
+async def test_a_payment_is_complained_about(people: httpx.AsyncClient, client: Handmade, sandbox: Sandbox) -> None:
+    await client.call("POST", NATIVE, native_order())
+    assert "Complain" in (await press(people, "order", "native-0001", "pay")).text
+    assert (await press(people, "order", "native-0001", "complain")).status_code == 409
+    assert "PENDING" in (await press(people, "order", "native-0001", "demand_refund", text="书没有收到")).text
+    number = sandbox.complaints.find("native-0001").complaint_id
+    assert sandbox.complaints.find(number).refund_amount == 100
+    assert number in (await people.get(f"{PAGES}/cashier")).text
+    assert number in (await people.get(f"{PAGES}/orders")).text
+    assert (await people.get(f"{PAGES}/cashier/scan", params={"text": "nothing"})).status_code == 404
+    assert "书没有收到" in (await people.get(f"{PAGES}/cashier/scan", params={"text": number})).text
+    for action, state in (("call_platform", "PENDING"), ("dismiss_platform", "PENDING"), ("message", "PENDING"), ("revoke", "PROCESSED")):
+        assert state in (await press(people, "complaint", number, action, text="在吗")).text, action
+    assert (await press(people, "complaint", number, "message", text="在吗")).status_code == 409
+    assert number not in (await people.get(f"{PAGES}/cashier")).text
+    assert "PENDING" in (await press(people, "complaint", number, "complain_again", text="还没有")).text
+    assert (await people.get(f"{PAGES}/cashier/sheet?kind=complaint&mchid=1&sub_mchid=&no={number}")).status_code == 404
+
+
+async def test_a_plate_is_opened_and_closed(people: httpx.AsyncClient, client: Handmade, sandbox: Sandbox) -> None:
+    parking_id = (await client.call("POST", parking.ENTRY, parking.entry()))["id"]
+    car: dict[str, str] = {"sub_mchid": parking.SUB}
+    assert "BLOCKED" in (await people.get(f"{PAGES}/orders")).text
+    assert (await people.get(f"{PAGES}/cashier/scan", params={"text": "nothing"})).status_code == 404
+    assert "欢乐海岸停车场" in (await people.get(f"{PAGES}/cashier/scan", params={"text": parking_id})).text
+    for action, state in (
+        ("open", "NORMAL"),
+        ("pause", "BLOCKED PAUSE"),
+        ("open", "NORMAL"),
+        ("close", "BLOCKED OUT_SERVICE"),
+        ("open", "NORMAL"),
+    ):
+        assert state in (await press(people, "parking", "entry-1", action, **car)).text, action
+    assert (await press(people, "parking", "entry-1", "repay", **car)).status_code == 409
+    sandbox.parking.run_short(parking.PLATE)
+    await client.call("POST", parking.FEE, parking.fee(parking_id))
+    sandbox.clock.advance(seconds=3)
+    assert "Clear the debt" not in (await press(people, "parking", "entry-1", "repay", **car)).text
+    assert [notice.event_type for notice in sandbox.book.notices][-1] == "TRANSACTION.PAY_BACK"
+    assert (await people.get(f"{PAGES}/cashier/sheet?kind=parking&mchid={MCHID}&no=nothing")).status_code == 404
 
 
 async def test_a_transfer_is_confirmed_and_a_contract_signed(people: httpx.AsyncClient, client: Handmade, sandbox: Sandbox) -> None:

@@ -29,10 +29,14 @@ def full(scene: Scene) -> list[str]:
     scene.sandbox.pay("native-0001")
     scene.post("/v3/refund/domestic/refunds", refund_of("native-0001"))
     again = f"/notifications/{scene.sandbox.book.notices[0].id}"
+    scene.post(target, native_order("native-0003"))
+    scene.sandbox.pay("native-0003")
+    complaint = scene.sandbox.complain("native-0003", "The book has never come").complaint_id
     sheet = f"/cashier/sheet?kind=order&mchid={MCHID}&sub_mchid=&no="
     return [
         *("/", "/cashier", "/calls", "/calls/1", "/calls/4", "/orders", "/notifications", "/jsapi", "/no-such-page", again),
         *(sheet + "native-0001", sheet + "native-0002", f"/jsapi?params={quote(wrong)}"),
+        sheet.replace("order", "complaint") + complaint,
     ]
 
 

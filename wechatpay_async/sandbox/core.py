@@ -22,7 +22,7 @@ from . import flows, life, schema, sensitive, uploads, v2
 from .clock import Clock
 from .faults import Fault, Faults
 from .flows import Ask
-from .flows.statements import SYNTHETIC_FILE, SYNTHETIC_TOKEN
+from .flows.statements import SIGNED_BY_HASH, STATEMENT_SHA1, SYNTHETIC_FILE, SYNTHETIC_TOKEN, sha1
 from .gate import Gate, read_json
 from .keeping import Keeper
 from .models import Book, Notice, Order, Refund
@@ -338,11 +338,13 @@ class Sandbox:
         phone: str = "",
         refund_amount: int | None = None,
         in_chat: bool = False,
+        mchid: str | None = None,
     ) -> Complaint:
         """The payer complains about a paid order; `sandbox.complaints` goes on from there.
 
         `refund_amount` is in fen, of a REFUND; all of the order when it is left out. `in_chat`: the user waits in the chat for an answer.
-        Raises `LookupError` for an unknown order, or `Refusal` where the phone would show an error.
+        `mchid` says whose order is meant where several merchants have one of that number. Raises `LookupError` for an unknown one or where
+        it is not clear whose, `Refusal` where the phone would show an error.
         """
         complaint: Complaint = self.act(
             "complain",
@@ -352,6 +354,7 @@ class Sandbox:
             phone=phone,
             refund_amount="" if refund_amount is None else str(refund_amount),
             chat="yes" if in_chat else "",
+            **_without_none(mchid=mchid),
         )
         return complaint
 
@@ -517,6 +520,9 @@ class Sandbox:
             headers["Content-Type"] = answer.media_type
         if answer.signed and visit.merchant is not None:
             headers |= self._signature(visit, visit.merchant, body)
+        elif body and visit.merchant is not None and visit.operation is not None and visit.operation.path in SIGNED_BY_HASH:
+            headers[STATEMENT_SHA1] = sha1(body)
+            headers |= self._signature(visit, visit.merchant, as_json({"sha1": sha1(body)}))
         delay = visit.fault.seconds if visit.fault is not None and visit.fault.kind == "latency" else 0.0
         return Reply(answer.status, headers, body, delay=delay)
 

@@ -157,14 +157,21 @@ def terminate_contract(sandbox: Sandbox, contract_code: str) -> contracts.Contra
 
 
 def complain(
-    sandbox: Sandbox, out_trade_no: str, detail: str, problem_type: str = "OTHERS", phone: str = "", refund_amount: str = "", chat: str = ""
+    sandbox: Sandbox,
+    out_trade_no: str,
+    detail: str,
+    problem_type: str = "OTHERS",
+    phone: str = "",
+    refund_amount: str = "",
+    chat: str = "",
+    mchid: str = "",
 ) -> complaints.Complaint:
     """The payer complains about a payment; an amount in fen, and "yes" for a chat, are texts here, as a page's form sends them."""
     if refund_amount and not refund_amount.isdecimal():
         raise Refusal(400, "PARAM_ERROR", "申请退款金额须为整数")
     return complaints.complain(
         sandbox.book,
-        find_order(sandbox.book, out_trade_no),
+        find_order(sandbox.book, out_trade_no, mchid),
         detail,
         problem_type=problem_type,
         phone=phone,

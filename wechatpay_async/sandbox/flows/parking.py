@@ -18,8 +18,8 @@ from typing import Any, cast
 from ..clock import rfc3339
 from ..models import Book, Order, Owner
 from ..wire import Answer, Refusal
-from .context import Ask, Routes, text_limit
-from .orders import check_notify_url, parse_moment, payer_pays
+from .context import Ask, Routes, check_notify_url, parse_moment, text_limit
+from .orders import payer_pays
 
 __all__ = ["ROUTES", "Entry", "Payment", "Plate", "collect", "find_entry", "find_payment", "find_plate", "repay", "run_short", "set_plate"]
 
@@ -61,6 +61,7 @@ class Entry:
     number: str
     entry_id: str
     terms: dict[str, Any]
+    created: float
     trouble: str
     is_over: bool = False
 
@@ -215,6 +216,7 @@ def enter(ask: Ask) -> Answer:
         number=body["out_parking_no"],
         entry_id=book.numbers.letters(19).upper(),
         terms=body,
+        created=book.now,
         trouble="OUT_SERVICE" if plate is None else plate.trouble,
     )
     shelf[key] = book.shelf("parking_ids")[made.entry_id] = made

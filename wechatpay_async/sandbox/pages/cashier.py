@@ -67,7 +67,7 @@ class Cashier:
             self._sandbox.tick()
             sheet = self._find(form)
             try:
-                sheets.act(self._sandbox, sheet, action)
+                sheets.act(self._sandbox, sheet, action, form.get("text", ""))
             except Refusal as refusal:
                 return self._show(request, self._find(form), status=409, back=back, refusal=refusal)
             except LookupError:

@@ -97,6 +97,8 @@ class Console:
                 refunds=_newest(book.refunds.values()),
                 scores=_newest(book.score_orders.values()),
                 transfers=_newest(book.shelf("transfers").values()),
+                complaints=_newest(book.shelf("complaints").values()),
+                parkings=_newest(book.shelf("parkings").values()),
                 splits=_newest(book.shelf("splits").values()),
             )
 

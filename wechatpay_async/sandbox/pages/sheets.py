@@ -1,14 +1,17 @@
-"""What the payer sees of a thing that waits for him: an order, a pay-score order, a transfer, a contract; and what he can do with it."""
+"""What the payer sees of a thing: an order, a pay-score order, a transfer, a contract, a complaint, a parked car; and what he can do."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import segno
 
+from ..flows.complaints import PROBLEM_TYPES, Complaint
+from ..flows.contracts import Contract
+from ..flows.parking import Entry
 from ..flows.transfers import Transfer
 from ..models import Book, Order, ScoreOrder
 
@@ -50,6 +53,10 @@ class Sheet:
     state: str
     facts: list[tuple[str, str, Any]] = field(default_factory=list[tuple[str, str, Any]])
     actions: list[Action] = field(default_factory=list[Action])
+    #: What the payer can still do with a thing that does not wait for him.
+    afterwards: list[Action] = field(default_factory=list[Action])
+    #: The label of a text that goes with the actions; empty where none does.
+    asks: str = ""
     code_url: str = ""
     expires: float = 0
 
@@ -105,7 +112,23 @@ def sheet_of_order(book: Book, order: Order) -> Sheet:
             Action("decline", "Do not type the password") if typing else Action("cancel", "Cancel"),
             Action("expire", "Let it expire"),
         ]
+    elif order.is_paid:
+        _add_complaint(book, order, made)
     return made
+
+
+#: What the payer complains of, by the button.
+_PROBLEMS: Mapping[str, Literal["OTHERS", "REFUND"]] = {"complain": "OTHERS", "demand_refund": "REFUND"}
+
+
+def _add_complaint(book: Book, order: Order, made: Sheet) -> None:
+    """A complaint that there is, or the buttons that file one."""
+    complaint = next((item for item in _complaints(book) if item.order is order), None)
+    if complaint is None:
+        made.asks = "What is wrong"
+        made.afterwards = [Action("complain", "Complain"), Action("demand_refund", "Ask for the money back")]
+    else:
+        made.facts.append(("Complaint", "text", f"{complaint.complaint_id} {complaint.state}"))
 
 
 def _together(order: Order, other: Order) -> bool:
@@ -176,6 +199,67 @@ def _sheet_of_contract(mchid: str, code: str, contract: dict[str, Any]) -> Sheet
     )
 
 
+#: Whose name stands beside an entry of a complaint's history, as a label.
+_SPEAKERS = {"投诉人": "Payer", "商户": "Merchant", "微信支付客服": "Customer service", "系统": "System"}
+
+
+def sheet_of_complaint(item: Complaint) -> Sheet:
+    """A complaint and what was said so far; the user can go on with it."""
+    made = Sheet(
+        kind="complaint",
+        mchid=item.order.owner[0],
+        sub_mchid=item.order.owner[1],
+        number=item.complaint_id,
+        title="Complaint",
+        amount=item.refund_amount or item.order.total,
+        state=item.state,
+        facts=[
+            ("Merchant", "text", item.mchid),
+            ("Order number", "text", item.order.out_trade_no),
+            ("Kind", "text", PROBLEM_TYPES[item.problem_type]),
+        ],
+        asks="What the payer says",
+    )
+    made.facts += [(_SPEAKERS[each.operator], "text", f"{each.kind} {each.text}".strip()) for each in item.history]
+    if item.is_open:
+        help_action = Action("dismiss_platform", "No more help") if item.has_platform else Action("call_platform", "Ask for help")
+        made.actions = [Action("message", "Send", primary=True), help_action, Action("revoke", "Take it back")]
+    else:
+        made.afterwards = [Action("complain_again", "Complain again"), Action("confirm", "Confirm")]
+    return made
+
+
+def sheet_of_parking(book: Book, entry: Entry) -> Sheet:
+    """A car that came in, whose user opens and closes the service of its plate."""
+    number, color = entry.plate
+    plate = book.shelf("plates").get(entry.plate)
+    made = Sheet(
+        kind="parking",
+        mchid=entry.owner[0],
+        sub_mchid=entry.owner[1],
+        number=entry.number,
+        title="Parking",
+        amount=None,
+        state=f"{entry.state} {entry.trouble}".strip(),
+        facts=[
+            ("Payee", "text", entry.owner[1]),
+            ("Car park", "text", entry.terms["parking_name"]),
+            ("Plate", "text", f"{number} {color}"),
+        ],
+    )
+    if plate is None or plate.state != "NORMAL":
+        made.afterwards.append(Action("open", "Open the service"))
+    else:
+        made.afterwards += [Action("pause", "Pause the service"), Action("close", "End the service")]
+    if plate is not None and plate.debts:
+        made.afterwards.append(Action("repay", "Clear the debt"))
+    return made
+
+
+def _complaints(book: Book) -> Iterator[Complaint]:
+    return iter(book.shelf("complaints").values())
+
+
 def _transfers(book: Book) -> Iterator[Transfer]:
     return iter(book.shelf("transfers").values())
 
@@ -183,6 +267,26 @@ def _transfers(book: Book) -> Iterator[Transfer]:
 def _contracts(book: Book) -> Iterator[Sheet]:
     for (owner, code), contract in book.shelf("contracts").items():
         yield _sheet_of_contract(owner[0], code, contract)
+    for item in book.shelf("contracts_v3").values():
+        yield _sheet_of_v3_contract(item)
+
+
+def _sheet_of_v3_contract(item: Contract) -> Sheet:
+    made = Sheet(
+        kind="contract",
+        mchid=item.owner[0],
+        sub_mchid=item.owner[1],
+        number=item.code,
+        title="Contract",
+        amount=None,
+        state=item.state or "-",
+        facts=[("Merchant", "text", item.owner[1] or item.owner[0]), ("Number", "text", item.code)],
+    )
+    if not item.state:
+        made.actions = [Action("confirm", "Agree", primary=True), Action("cancel", "Cancel")]
+    elif item.state == "SIGNED":
+        made.afterwards = [Action("terminate", "End the contract")]
+    return made
 
 
 def all_waiting(book: Book) -> list[Sheet]:
@@ -197,6 +301,7 @@ def all_waiting(book: Book) -> list[Sheet]:
     found += [sheet_of_score(order) for order in reversed(book.score_orders.values())]
     found += [sheet_of_transfer(item) for item in reversed(list(_transfers(book)))]
     found += _contracts(book)
+    found += [sheet_of_complaint(item) for item in reversed(list(_complaints(book)))]
     return [sheet for sheet in found if sheet.waits]
 
 
@@ -211,7 +316,16 @@ def find_sheet(book: Book, kind: str, mchid: str, sub_mchid: str, number: str) -
     if kind == "transfer":
         found = book.shelf("transfers").get((mchid, number))
         return None if found is None else sheet_of_transfer(found)
-    return next((sheet for sheet in _contracts(book) if kind == "contract" and (sheet.mchid, sheet.number) == (mchid, number)), None)
+    if kind == "complaint":
+        complaint = book.shelf("complaints").get(number)
+        return None if complaint is None or complaint.order.owner != (mchid, sub_mchid) else sheet_of_complaint(complaint)
+    if kind == "parking":
+        entry = book.shelf("parkings").get((mchid, number))
+        return None if entry is None else sheet_of_parking(book, entry)
+    wanted = (mchid, sub_mchid, number)
+    return next(
+        (sheet for sheet in _contracts(book) if kind == "contract" and (sheet.mchid, sheet.sub_mchid, sheet.number) == wanted), None
+    )
 
 
 def order_by_prepay_id(book: Book, prepay_id: str) -> Order | None:
@@ -232,19 +346,31 @@ def find_by_scan(book: Book, text: str) -> Sheet | None:
     for item in reversed(list(_transfers(book))):
         if text in {item.number, item.bill_no, item.package}:
             return sheet_of_transfer(item)
+    for complaint in _complaints(book):
+        if text == complaint.complaint_id:
+            return sheet_of_complaint(complaint)
+    for entry in reversed(book.shelf("parkings").values()):
+        if text in {entry.number, entry.entry_id}:
+            return sheet_of_parking(book, entry)
     return next((sheet for sheet in _contracts(book) if sheet.number == text), None)
 
 
-def act(sandbox: Sandbox, sheet: Sheet, action: str) -> None:
+def act(sandbox: Sandbox, sheet: Sheet, action: str, text: str = "") -> None:
     """Do what a button says. Raises `Refusal` or `LookupError`; cancelling changes nothing, as on the phone."""
-    if action not in {offered.name for offered in sheet.actions}:
+    if action not in {offered.name for offered in (*sheet.actions, *sheet.afterwards)}:
         raise LookupError(action)
     if action == "expire":
         sandbox.clock.advance(max(0.0, sheet.expires - sandbox.clock()) + 1)
     elif action == "decline":
-        sandbox.decline(sheet.number)
+        sandbox.decline(sheet.number, mchid=sheet.sub_mchid or sheet.mchid)
     elif sheet.kind == "order" and action == "pay":
-        sandbox.pay(sheet.number)
+        sandbox.pay(sheet.number, mchid=sheet.sub_mchid or sheet.mchid)
+    elif sheet.kind == "order" and action in _PROBLEMS:
+        sandbox.complain(sheet.number, text, problem_type=_PROBLEMS[action], mchid=sheet.sub_mchid or sheet.mchid)
+    elif sheet.kind == "complaint":
+        sandbox.act("follow_complaint", number=sheet.number, what=action, text=text)
+    elif sheet.kind == "parking":
+        _act_for_the_car(sandbox, sandbox.book.shelf("parkings")[(sheet.mchid, sheet.number)], action)
     elif sheet.kind == "score" and action == "confirm":
         sandbox.payscore.confirm(sheet.number)
     elif sheet.kind == "score" and action == "pay":
@@ -253,3 +379,14 @@ def act(sandbox: Sandbox, sheet: Sheet, action: str) -> None:
         sandbox.confirm_transfer(sheet.number)
     elif sheet.kind == "contract" and action == "confirm":
         sandbox.sign_contract(sheet.number)
+    elif sheet.kind == "contract" and action == "terminate":
+        sandbox.terminate_contract(sheet.number)
+
+
+def _act_for_the_car(sandbox: Sandbox, entry: Entry, action: str) -> None:
+    if action == "repay":
+        for number in list(sandbox.book.shelf("plates")[entry.plate].debts):
+            sandbox.parking.repay(number)
+        return
+    deeds = {"open": sandbox.parking.open, "pause": sandbox.parking.pause, "close": sandbox.parking.close}
+    deeds[action](*entry.plate)
