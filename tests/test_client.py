@@ -25,7 +25,7 @@ from tests.support.keys import (
     certificate,
     pem,
 )
-from tests.support.platform import NOW, Platform, answer, check_request, client, settings
+from tests.support.platform import NOW, Platform, answer, check_request, client, settings, signed_headers
 from wechatpay_async import Response, Wechatpay, errors
 from wechatpay_async.crypto import aes, rsa
 from wechatpay_async.platform_keys import StaticKeys
@@ -233,6 +233,50 @@ async def test_a_file_is_bytes_and_needs_no_signature() -> None:
         node = wxpay.chain("v3/billdownload/file")
         async with node.stream(params={"token": "x"}) as streamed:
             assert [chunk async for chunk in streamed.aiter_bytes()] == [b'{"a"']
+
+
+STATEMENT = b"`2018-01-30\r\n"
+STATEMENT_SHA1 = "997beec5dac3bd571af9d6410fe2c5099825f225"
+
+
+def statement(body: bytes = STATEMENT, **changes: str) -> httpx.Response:
+    """A statement as WeChat Pay sends it: what is signed is the hash in a header."""
+    headers = {
+        **signed_headers(f'{{"sha1":"{STATEMENT_SHA1}"}}'.encode()),
+        "Wechatpay-Statement-Sha1": STATEMENT_SHA1,
+        "Content-Type": "text/plain",
+        **{name.replace("_", "-"): value for name, value in changes.items()},
+    }
+    return httpx.Response(200, headers={name: value for name, value in headers.items() if value}, content=body)
+
+
+@pytest.mark.parametrize("path", ["v3/statements", "v3/global/statements"])
+async def test_a_statement_is_proven_by_its_signed_hash(path: str) -> None:
+    async with client(Platform(lambda request: statement())) as wxpay:
+        node = wxpay.chain(path)
+        assert (await node.get(params={"date": "20180130"})).data == STATEMENT
+        async with node.stream(params={"date": "20180130"}) as streamed:
+            assert await streamed.aread() == STATEMENT
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (lambda: statement(b"`2018-01-31\r\n"), errors.BadHash),
+        (lambda: statement(Wechatpay_Statement_Sha1="0" * 40), errors.BadSignature),
+        (lambda: statement(Wechatpay_Statement_Sha1=""), errors.MissingSignature),
+        (lambda: statement(Wechatpay_Signature=""), errors.MissingSignature),
+        (lambda: statement(Wechatpay_Timestamp=str(NOW - 300)), errors.StaleTimestamp),
+    ],
+)
+async def test_a_statement_that_is_not_proven_is_refused(reply: Callable[[], httpx.Response], kind: type[errors.SignatureError]) -> None:
+    async with client(Platform(lambda request: reply())) as wxpay:
+        with pytest.raises(kind):
+            await wxpay.chain("v3/statements").get(params={"date": "20180130"})
+        if kind is not errors.BadHash:  # the body of a stream is hashed by whoever reads it
+            with pytest.raises(kind):
+                async with wxpay.chain("v3/statements").stream(params={"date": "20180130"}):
+                    pytest.fail("nothing is given out")  # pragma: no cover — as it says
 
 
 async def test_a_stream_that_is_an_error() -> None:
@@ -805,11 +849,17 @@ async def test_what_bills_ask_of_their_client() -> None:
         access = wxpay.bills._client  # pyright: ignore[reportPrivateUsage] — the seam itself
         async with access.open_v2_bill("/pay/downloadbill", {"bill_date": "20240804"}) as response:
             assert await response.aread() == b"x"
-        async with access.open_statement("/v3/statements", {"date": "20240804"}) as response:
-            await access.verify_signed(response.headers, await response.aread())
+        assert access.decrypt_key(rsa.oaep_encrypt(MERCHANT_KEY.public_key(), b"k" * 32)) == b"k" * 32
+
+
+async def test_what_bills_ask_of_their_client_for_a_statement() -> None:
+    async with client(Platform(lambda request: statement()), validate="off") as wxpay:
+        access = wxpay.bills._client  # pyright: ignore[reportPrivateUsage] — the seam itself
+        async with access.open_statement("/v3/statements", {"date": "20180130"}) as response:
+            assert await response.aread() == STATEMENT
+            await access.verify_signed(response.headers, f'{{"sha1":"{STATEMENT_SHA1}"}}'.encode())
             with pytest.raises(errors.BadSignature):
                 await access.verify_signed(response.headers, b"y")
-        assert access.decrypt_key(rsa.oaep_encrypt(MERCHANT_KEY.public_key(), b"k" * 32)) == b"k" * 32
 
 
 async def test_the_client_certificate_can_be_made_ready_beforehand() -> None:

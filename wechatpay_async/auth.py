@@ -98,6 +98,11 @@ class WechatpayAuth(httpx.Auth):
 
         self._signer = signer if signer is not None else Signer()
 
+    @property
+    def verifies(self) -> bool:
+        """Whether replies are verified at all."""
+        return self._verification == "on"
+
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:  # noqa: ARG002 — httpx's signature
         """Refused: replies may need a platform key that has to be asked for."""
         raise RequestError("WechatpayAuth signs for httpx.AsyncClient, not for httpx.Client")

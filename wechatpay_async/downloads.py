@@ -29,6 +29,7 @@ from wechatpay_async.protocol import v3
 
 __all__ = [
     "MAX_BYTES",
+    "SIGNED_BY_HASH",
     "ExpectedHash",
     "FileKey",
     "Opener",
@@ -55,6 +56,8 @@ _ERROR_BODY = 65_536
 _BUFFERED = 8
 _ALGORITHMS = {"SHA1": "sha1", "SHA256": "sha256", "MD5": "md5", "SM3": "sm3"}
 _STATEMENT_SHA1 = "Wechatpay-Statement-Sha1"
+#: The operations whose signature covers the hash of the body, which stands in a header: see `signed_sha1`.
+SIGNED_BY_HASH: Final = frozenset({"/v3/statements", "/v3/global/statements"})
 
 
 class ExpectedHash(NamedTuple):

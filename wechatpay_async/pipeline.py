@@ -11,12 +11,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import anyio
+import anyio.to_thread
 import httpx
 
 from wechatpay_async import decoding
 from wechatpay_async.auth import WechatpayAuth
 from wechatpay_async.chain import Call
 from wechatpay_async.connections import Connections
+from wechatpay_async.crypto.digests import sha1_hex
 from wechatpay_async.encoding import Encoder, Outgoing
 from wechatpay_async.errors import (
     APIError,
@@ -38,6 +40,7 @@ from wechatpay_async.watching import Watchers
 if TYPE_CHECKING:
     import ssl
 
+    from wechatpay_async.downloads import ExpectedHash
     from wechatpay_async.limits import RateLimits
 
 __all__ = ["Pipeline", "Policy", "Validate"]
@@ -166,7 +169,22 @@ class Pipeline:
         response = await self._send(call, outgoing)
         if call.api == "v2":
             return decoding.decode_v2(call, response, mchid=self._merchant.mchid, secret=self._encoder.secret(), appid=outgoing.appid)
+        if (expected := await self._signed_hash(call, response)) is not None:
+            expected.check(await anyio.to_thread.run_sync(sha1_hex, response.content))
         return await decoding.decode(call, response, self._sealing)
+
+    async def _signed_hash(self, call: Call, response: httpx.Response) -> ExpectedHash | None:
+        """The hash that WeChat Pay signed in place of the body, for the few operations where it does. Raises `SignatureError`."""
+        operation = call.operation
+        if operation is None or operation.response_signed or not (self._auth.verifies and response.is_success):
+            return None
+        from wechatpay_async.downloads import SIGNED_BY_HASH, signed_sha1
+
+        if operation.path not in SIGNED_BY_HASH:
+            return None
+        expected, signed = signed_sha1(response.headers)
+        await self._auth.verify(response.headers, signed)
+        return expected
 
     async def _send(self, call: Call, outgoing: Outgoing) -> httpx.Response:
         """The whole answer to a call, read into memory within bounds."""
@@ -227,6 +245,11 @@ class Pipeline:
                 decoding.raise_error(call, response)
             finally:
                 await response.aclose()
+        try:
+            await self._signed_hash(call, response)  # the body's own hash is for whoever reads it
+        except BaseException:
+            await response.aclose()
+            raise
         return response
 
     async def _in_time(self, call: Call, opening: Awaitable[httpx.Response]) -> httpx.Response:

@@ -145,6 +145,9 @@ def download(ask: Ask) -> Answer:
     raise Refusal(400, "INVALID_REQUEST", "下载地址无效或已过期，请重新申请", signed=False)
 
 
+#: What is signed of these is not the body but its hash, `{"sha1":"…"}`, which stands in this header.
+SIGNED_BY_HASH = frozenset({"/v3/statements", "/v3/global/statements"})
+STATEMENT_SHA1 = "Wechatpay-Statement-Sha1"
 #: What the addresses of synthesised answers lead to.
 SYNTHETIC_TOKEN = "sandbox"  # noqa: S105 - no secret, the start of an address
 SYNTHETIC_FILE = b"sandbox file\n"
