@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.sandbox.examples import APPID
@@ -181,3 +182,19 @@ async def test_what_cannot_be_charged(client: Handmade, sandbox: Sandbox) -> Non
         assert await client.refused("POST", APPLY, body) == expected, name
     sandbox.clock.advance(days=365)
     assert await client.refused("POST", APPLY, deduction(contract_id)) == (400, "INVALID_REQUEST")
+
+
+async def test_the_cashier_signs_and_ends(client: Handmade, sandbox: Sandbox) -> None:
+    await client.call("POST", f"{PREPARE}/jsapi", contract())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app), base_url="http://127.0.0.1") as people:
+
+        async def press(action: str) -> str:
+            form = {"kind": "contract", "mchid": "1900000109", "sub_mchid": "", "no": "wxwtdk20200910100000", "action": action}
+            return (await people.post("/_sandbox/pages/cashier/sheet", data=form)).text
+
+        listed = "wxwtdk20200910100000" in (await people.get("/_sandbox/pages/cashier")).text
+        assert (listed, "Done." in await press("confirm")) == (True, True)
+        assert (await client.call("GET", CONTRACT))["contract_state"] == "SIGNED"
+        assert "wxwtdk20200910100000" not in (await people.get("/_sandbox/pages/cashier")).text
+        assert "TERMINATED" in await press("terminate")
+    assert (await client.call("GET", CONTRACT))["contract_state"] == "TERMINATED"
