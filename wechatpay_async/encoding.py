@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
 
 import httpx
 
@@ -118,11 +118,10 @@ class Encoder:
         """The same request for another attempt: the same bytes, perhaps to another host; the middleware signs it afresh."""
         old = outgoing.request
         url = self._base_for(call).copy_with(raw_path=old.url.raw_path)
-        headers = [(name, value) for name, value in old.headers.multi_items() if name not in ("host", "authorization")]
+        headers = {name: value for name, value in old.headers.items() if name not in ("host", "authorization")}
         extensions = {"timeout": old.extensions["timeout"], FACTS: old.extensions[FACTS]}
-        if outgoing.renew is None:
-            return outgoing._replace(request=httpx.Request(old.method, url, headers=headers, content=old.content, extensions=extensions))
-        return outgoing._replace(request=_streaming(old.method, url, httpx.Headers(headers), outgoing.renew(), extensions))
+        body = _Bytes(old.content) if outgoing.renew is None else outgoing.renew()
+        return outgoing._replace(request=_request(old.method, url, headers, body, extensions))
 
     def secret(self) -> bytes:
         """The APIv2 key. Raises `ConfigError` where none was given."""
@@ -197,13 +196,11 @@ class Encoder:
             check_host(url, self._allowed_hosts)
         timeouts = self.timeouts if call.timeout is NOT_GIVEN else _timeouts_of(call)
         extensions = {"timeout": timeouts, FACTS: facts}
-        if isinstance(body, httpx.AsyncByteStream):
-            return _streaming(call.method, url, headers, body, extensions)
-        if body or call.method not in _READS:
-            headers = {**headers, "content-length": str(len(body or b""))}
-        request = _streaming(call.method, url, headers, httpx.ByteStream(body or b""), extensions)
-        request.read()  # the bytes are there: whoever signs them does not wait
-        return request
+        if not isinstance(body, httpx.AsyncByteStream):
+            if body or call.method not in _READS:
+                headers = {**headers, "content-length": str(len(body or b""))}
+            body = _Bytes(body or b"")
+        return _request(call.method, url, headers, body, extensions)
 
 
 def _timeouts_of(call: Call) -> dict[str, float | None]:
@@ -232,9 +229,39 @@ def _fields(data: object, cure: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", data)
 
 
-def _streaming(
+def _request(
     method: str, url: httpx.URL, headers: Mapping[str, str], body: httpx.AsyncByteStream, extensions: Mapping[str, Any]
 ) -> httpx.Request:
     """A request over a stream, which httpx takes as it is: it adds `Host` and `Content-Length` only to those that it makes, and slowly."""
     named = {"Host": url.netloc.decode("ascii"), **headers}
-    return httpx.Request(method, url, headers=named, stream=body, extensions=dict(extensions))
+    request = httpx.Request(method, url, headers=named, stream=body, extensions=dict(extensions))
+    if isinstance(body, _Bytes):
+        request.read()  # the bytes are there: whoever signs them does not wait
+    return request
+
+
+class _Bytes(httpx.ByteStream):
+    """A body in memory, read without a generator: one that a broken connection leaves half-way would have to be closed by somebody."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Once(self._content)
+
+
+class _Once:
+    """Gives its bytes, and then the end."""
+
+    def __init__(self, content: bytes) -> None:
+        self._left: bytes | None = content
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        content, self._left = self._left, None
+        if content is None:
+            raise StopAsyncIteration
+        return content
