@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Callable
@@ -41,6 +42,16 @@ ORDER = {
     "notify_url": "https://www.weixin.qq.com/wxpay/pay.php",
     "amount": {"total": 100, "currency": "CNY"},
 }
+
+
+async def test_a_body_that_a_broken_connection_leaves_half_way_has_nothing_to_close() -> None:
+    platform = Platform()
+    async with client(platform) as wxpay:
+        await wxpay.v3.pay.transactions.native.post(ORDER)  # type: ignore[arg-type]  # a plain dict
+    assert isinstance(platform.last.stream, httpx.AsyncByteStream)
+    body = aiter(platform.last.stream)
+    assert not inspect.isasyncgen(body)  # trio complains of a generator that is never ended
+    assert [piece async for piece in body] == [platform.last.content]
 
 
 async def test_an_order() -> None:
