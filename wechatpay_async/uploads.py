@@ -58,8 +58,8 @@ class FormOperation(Protocol):
     """What is needed of an operation of the catalogue."""
 
     @property
-    def api(self) -> str:
-        """`v2` or `v3`."""
+    def id(self) -> str:
+        """Its verb and path: `POST /v3/merchant/media/upload`."""
         ...
 
     @property
@@ -138,6 +138,8 @@ class _Form:
     def of(cls, operation: FormOperation | None) -> _Form:
         if operation is None:
             return cls("file", {"filename": {}, "sha256": {}}, (), {})
+        if not operation.form:
+            raise RequestError(f"{operation.id} takes no file", hint="leave file= out; the uploads have a path of their own")
         file_field, meta = "file", None
         required: tuple[str, ...] = ()
         fields: dict[str, Mapping[str, Any]] = {}

@@ -7,15 +7,19 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import IO
 
 import anyio
 import pytest
 from click.testing import Result
 
+from tests.bills.samples import PAYMENT, REFUND, TRADE_HEADER, TRADE_SUMMARY, TRADE_SUMMARY_HEADER, bill
 from wechatpay_async import Wechatpay
+from wechatpay_async.bill_downloads import Bill, Bills
+from wechatpay_async.bills import TradeRow
 from wechatpay_async.cli import run as run_module
 from wechatpay_async.cli.__main__ import main as command
 from wechatpay_async.cli.run import write_settings
@@ -51,14 +55,27 @@ def test_the_sandbox_writes_what_a_client_needs(run: Run, tmp_path: Path, monkey
     assert (tmp_path / "keys" / "apiclient_key.pem").stat().st_mode & 0o077 == 0
 
 
-def test_ctrl_c_ends_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_the_sandbox(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "wait_for_interrupt", interrupted)
+
+    result = run("--lang", "zh", "sandbox", "--folder", str(tmp_path / "keys"))
+
+    assert result.exit_code == 0
+    assert f"设置写在 {tmp_path / 'keys' / 'env'}；按 Ctrl-C 停止" in result.stdout
+
+
+def test_the_wait_ends_with_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted:
         def wait(self) -> None:
             raise KeyboardInterrupt
 
     monkeypatch.setattr("threading.Event", Interrupted)
 
-    run_module.wait_for_interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run_module.wait_for_interrupt()
 
 
 def test_an_upload(run: Run, shop: tuple[Sandbox, str], tmp_path: Path) -> None:
@@ -103,14 +120,19 @@ async def pay_for_a_book(sandbox: Sandbox) -> None:
 
 def test_a_bill_is_downloaded_checked_and_converted(run: Run, tmp_path: Path) -> None:
     two_days = timedelta(days=2)
-    sandbox = Sandbox(clock=lambda: time.time() - two_days.total_seconds())
+    paid_at = time.time() - two_days.total_seconds()  # it stands still: no midnight may come between the payment and its day
+    sandbox = Sandbox(clock=lambda: paid_at)
     anyio.run(pay_for_a_book, sandbox)
-    day = datetime.fromtimestamp(sandbox.clock(), timezone(timedelta(hours=8))).date().isoformat()
+    day = datetime.fromtimestamp(paid_at, timezone(timedelta(hours=8))).date().isoformat()
+    day_before = (date.fromisoformat(day) - timedelta(days=1)).isoformat()
     sandbox.clock.advance(seconds=two_days.total_seconds())
     with sandbox.serve() as url:
         env_file = str(write_settings(sandbox.settings(base_url=url), tmp_path / "keys"))
         as_csv = run("--env-file", env_file, "bill", day)
         to_file = run("--env-file", env_file, "--json", "bill", day, "--format", "jsonl", "--to", str(tmp_path / "bill.jsonl"))
+        for_people = run("--env-file", env_file, "--lang", "zh", "bill", day, "--to", str(tmp_path / "bill.csv"))
+        lines = run("--env-file", env_file, "--json", "bill", day)
+        nothing = run("--env-file", env_file, "bill", day_before, "--to", str(tmp_path / "empty.csv"))
         raw = run("--env-file", env_file, "bill", day, "--format", "raw", "--to", str(tmp_path / "bill.txt"))
         flow = run("--env-file", env_file, "bill", day, "--kind", "fund-flow")
 
@@ -122,6 +144,49 @@ def test_a_bill_is_downloaded_checked_and_converted(run: Run, tmp_path: Path) ->
     assert raw.exit_code == 0
     assert "`BILL0001" in (tmp_path / "bill.txt").read_text(encoding="utf-8")
     assert flow.exit_code == 0
+    assert for_people.stdout == f"1 行，已核对 -> {tmp_path / 'bill.csv'}\n"
+    assert (tmp_path / "bill.csv").read_text(encoding="utf-8") == as_csv.stdout
+    assert json.loads(lines.stdout)["商户订单号"] == "BILL0001"
+    assert nothing.stderr == "no movements on that day: the bill is empty\n"
+    assert (tmp_path / "empty.csv").read_bytes() == b""
+
+
+def gives(fetch: Callable[[IO[bytes]], Awaitable[bool]]) -> Callable[..., Bill[TradeRow]]:
+    """A method of `Bills` whose bill is what `fetch` writes."""
+
+    def method(self: Bills, day: str, **options: object) -> Bill[TradeRow]:
+        return Bill(fetch, TradeRow)
+
+    return method
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "raw"])
+def test_a_bill_that_does_not_add_up_leaves_no_file(
+    form: str, run: Run, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = bill(TRADE_HEADER, PAYMENT, REFUND, TRADE_SUMMARY_HEADER, TRADE_SUMMARY.replace("12.34", "12.35"))
+
+    async def fetch(file: IO[bytes]) -> bool:
+        file.write(text)
+        return True
+
+    monkeypatch.setattr(Bills, "trade", gives(fetch))
+
+    result = run("bill", "2026-11-24", "--format", form, "--to", str(tmp_path / "bill"), env=environ)
+
+    assert result.exit_code == 1
+    assert "订单总金额" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_bill_has_its_header(run: Run, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fetch(file: IO[bytes]) -> bool:
+        file.write(bill("a,b"))
+        return True
+
+    monkeypatch.setattr(Bills, "trade", gives(fetch))
+
+    assert run("bill", "2026-11-24", env=environ).stdout == "a,b\n"
 
 
 def test_a_raw_bill_needs_a_file(run: Run, environ: dict[str, str]) -> None:
@@ -147,7 +212,7 @@ def test_the_verb_follows_from_what_is_asked(arguments: tuple[str, ...], first_l
 
 
 def test_an_answer_that_is_a_file_wants_a_place(run: Run, shop: tuple[Sandbox, str]) -> None:
-    result = run("--env-file", shop[1], "call", "v3/merchant-service/images/MEDIA0001")
+    result = run("--env-file", shop[1], "call", "v3/transferdownload/signfile", "-q", "token=T")
 
     assert result.exit_code == 1
     assert "--output" in result.stderr

@@ -27,7 +27,7 @@ class Form:
     """An operation reduced to its form."""
 
     form: Sequence[Mapping[str, Any]]
-    api: str = "v3"
+    id: str = "POST /v3/merchant/media/upload"
 
 
 def form(*others: dict[str, Any], required: Sequence[str] = (), **meta: dict[str, Any]) -> Form:
@@ -53,6 +53,13 @@ def parts_of(upload: Upload, body: bytes) -> dict[str, tuple[bytes, bytes]]:
         head, _, content = piece.partition(b"\r\n\r\n")
         parts[head.split(b'name="')[1].split(b'"')[0].decode()] = head, content
     return parts
+
+
+@pytest.mark.anyio
+async def test_an_operation_without_a_form_takes_no_file(anyio_backend: str) -> None:
+    with pytest.raises(RequestError, match="^POST /v3/pay/transactions/native takes no file"):
+        async with prepare_upload(Form((), "POST /v3/pay/transactions/native"), None, PNG, "a.png"):
+            pytest.fail("a body was made")
 
 
 @pytest.mark.anyio
@@ -251,7 +258,7 @@ async def test_parts_beside_the_meta_are_sent_and_not_signed(anyio_backend: str)
 
 @pytest.mark.anyio
 async def test_an_apiv2_form_is_signed_as_a_whole(anyio_backend: str) -> None:
-    operation = Form(({"name": "media", "type": "file"}, {"name": "media_hash", "type": "string"}), "v2")
+    operation = Form(({"name": "media", "type": "file"}, {"name": "media_hash", "type": "string"}))
 
     def sign(fields: dict[str, str]) -> dict[str, str]:
         return {**fields, "sign": "SIGNATURE"}
@@ -268,7 +275,7 @@ async def test_an_apiv2_form_is_signed_as_a_whole(anyio_backend: str) -> None:
 
 @pytest.mark.anyio
 async def test_an_apiv2_form_may_be_signed_by_the_caller(anyio_backend: str) -> None:
-    operation = Form(({"name": "media", "type": "file"},), "v2")
+    operation = Form(({"name": "media", "type": "file"},))
 
     async with prepare_upload(operation, {"sign": "SIGNATURE"}, PNG, "a.png") as upload:
         assert parts_of(upload, await body_of(upload))["sign"][1] == b"SIGNATURE"
@@ -356,7 +363,7 @@ async def test_a_file_that_cannot_be_sent_is_refused_before_anything_is(kind: st
         (IMAGE, {"sha256": "0" * 64}, "sha256"),
         (IMAGE, {"meta": "{}"}, "meta"),
         (form(digest_algorithm={}, digest={}), {"digest_algorithm": "CRC32"}, "digest_algorithm"),
-        (Form(({"name": "media", "type": "file"},), "v2"), {"media_hash": "0" * 32}, "media_hash"),
+        (Form(({"name": "media", "type": "file"},)), {"media_hash": "0" * 32}, "media_hash"),
     ],
 )
 async def test_a_field_that_does_not_fit_is_named(operation: Form, data: dict[str, Any], field_: str, anyio_backend: str) -> None:

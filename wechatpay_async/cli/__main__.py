@@ -18,5 +18,5 @@ def main() -> None:
     wechatpay()
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - the tests run it in a process of its own
     main()

@@ -23,7 +23,7 @@ class _Place(NamedTuple):
 
 
 _COMMANDS = {
-    "bill": _Place("bill", "Download a bill, check it, convert it."),
+    "bill": _Place("bill", "Download a bill, check it, convert it; reconcile it with a ledger."),
     "call": _Place("call", "Make a call; --dry-run shows the exact request and the five signed lines."),
     "certificates": _Place("certificates", "Download, list and verify platform certificates."),
     "decrypt": _Place("secrets", "Open a notification's resource, or a sensitive field."),
@@ -69,6 +69,7 @@ def wechatpay(ctx: click.Context, env_file: str | None, as_json: bool, lang: str
     Settings come from WECHATPAY_* in the environment or in --env-file: WECHATPAY_MCHID, _SERIAL, _PRIVATE_KEY, _PUBLIC_KEY_ID,
     _PUBLIC_KEY, _APIV3_KEY, _SECRET, _MERCHANT_CERT, _BASE_URL.
 
-    Exit codes: 0 done, 1 the answer or the check is no, 2 the command or a setting is wrong, 3 outcome unknown or no network.
+    Exit codes: 0 done, 1 the answer or the check is no, 2 the command or a setting is wrong, 3 outcome unknown or no network,
+    130 interrupted.
     """
     ctx.obj = Settings(env_file, Output(as_json=as_json, language=lang))

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
 import anyio
 import click
 
-from wechatpay_async.bill_downloads import Bill, Bills
+from wechatpay_async.bill_downloads import Bill
 from wechatpay_async.bills import CHUNK, TradeRow, read_rows
+from wechatpay_async.downloads import whole_file
 from wechatpay_async.errors import InvalidData
 
-from .output import NO
+from .output import NO, is_utf8
 from .settings import Settings, pass_settings
 
 if TYPE_CHECKING:
@@ -26,7 +27,28 @@ if TYPE_CHECKING:
 
 __all__ = ["bill"]
 
-_KINDS = ("trade", "fund-flow", "profit-sharing")
+
+class _Kind(NamedTuple):
+    """A kind of bill: the method of `client.bills`, the options that it must have, and those that it may have."""
+
+    method: str
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+
+
+_KINDS: Final = {
+    "trade": _Kind("trade", takes=("sub_mchid",)),
+    "fund-flow": _Kind("fund_flow", takes=("account_type", "sub_mchid")),
+    "sub-merchant-fund-flow": _Kind("sub_merchant_fund_flow", needs=("sub_mchid",), takes=("account_type",)),
+    "ecommerce-fund-flow": _Kind("ecommerce_fund_flow", takes=("account_type",)),
+    "profit-sharing": _Kind("profit_sharing", takes=("sub_mchid",)),
+    "payscore": _Kind("payscore", needs=("service_id",)),
+    "withdraw-exceptions": _Kind("withdraw_exceptions"),
+    "funds-to-oversea": _Kind("funds_to_oversea", takes=("sub_mchid",)),
+    "statement": _Kind("statement", takes=("sub_mchid",)),
+    "v2-trade": _Kind("v2_trade", needs=("appid",)),
+    "v2-fund-flow": _Kind("v2_fund_flow", needs=("appid",), takes=("account_type",)),
+}
 
 
 class _DayOrCommand(click.Group):
@@ -34,7 +56,7 @@ class _DayOrCommand(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `download` before what begins with no command."""
-        known = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        known = not args or args[0] in self.commands or args[0] in ctx.help_option_names
         return super().parse_args(ctx, args if known else ["download", *args])
 
 
@@ -42,92 +64,105 @@ class _DayOrCommand(click.Group):
 def bill() -> None:
     """Download a bill, check and convert it; or reconcile it with a ledger.
 
-    `wechatpay bill DAY` is short for `wechatpay bill download DAY`.
+    `wechatpay bill DAY` is short for `wechatpay bill download DAY`, whose options `wechatpay bill download --help` lists.
     """
 
 
 @bill.command()
 @click.argument("day", metavar="DAY")
-@click.option("--kind", type=click.Choice(_KINDS), default="trade", show_default=True)
+@click.option("--kind", type=click.Choice(tuple(_KINDS)), default="trade", show_default=True)
+@click.option("--account-type", help="Whose movements: BASIC, OPERATION, FEES, … as the page of that bill has them.")
 @click.option("--sub-mchid", help="A partner's sub-merchant.")
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "raw"]), default="csv", show_default=True)
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of standard output; needed for raw.")
+@click.option("--service-id", help="The service of a payscore bill.")
+@click.option("--appid", help="The appid that the bills of APIv2 are asked for with.")
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "raw"]), help="By default csv, with --json jsonl.")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="A file, which appears whole; needed for raw.")
 @click.option("--wait", is_flag=True, help="Wait for a bill that is still being made.")
 @pass_settings
-def download(settings: Settings, day: str, kind: str, sub_mchid: str | None, form: str, to: Path | None, *, wait: bool) -> None:
+def download(settings: Settings, day: str, kind: str, form: str | None, to: Path | None, *, wait: bool, **given: str | None) -> None:
     """Download the bill of DAY (2026-01-01), check its hash and its sums, and convert it.
 
-    Amounts are in yuan, as WeChat Pay writes them.
+    Amounts are in yuan, as WeChat Pay writes them. Rows that go to standard output come before the last check: mind the exit code.
     """
+    output = settings.output
+    form = form or ("jsonl" if output.as_json else "csv")
     if form == "raw" and to is None:
         raise click.UsageError("--format raw needs --to")
-    rows = anyio.run(_run, settings, day, kind, sub_mchid, form, to, wait)
-    if settings.output.as_json and to is not None:
-        settings.output.document({"day": day, "kind": kind, "rows": rows, "file": str(to)})
+    options = _options_of(kind, given)
+    rows = anyio.run(partial(_download, settings, day, _KINDS[kind].method, options | {"wait": wait}, form, to))
+    if output.as_json and to is not None:
+        output.document({"day": day, "kind": kind, "rows": rows, "file": str(to)})
     elif to is not None:
-        settings.output.line(settings.output.choose(f"{rows} rows, checked -> {to}", f"{rows} 行，已核对 -> {to}"))
+        output.line(output.choose(f"{rows} rows, checked -> {to}", f"{rows} 行，已核对 -> {to}"))
 
 
-async def _run(settings: Settings, day: str, kind: str, sub_mchid: str | None, form: str, to: Path | None, wait: bool) -> int:
+def _options_of(kind: str, given: Mapping[str, str | None]) -> dict[str, Any]:
+    """The options that were given, if this kind of bill knows them all and lacks none."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    wanted = _KINDS[kind]
+    for name in (*wanted.needs, *chosen):
+        if name not in chosen:
+            raise click.UsageError(f"--kind {kind} needs --{name.replace('_', '-')}")
+        if name not in (*wanted.needs, *wanted.takes):
+            raise click.UsageError(f"--kind {kind} has no --{name.replace('_', '-')}")
+    return chosen
+
+
+async def _download(settings: Settings, day: str, method: str, options: dict[str, Any], form: str, to: Path | None) -> int:
+    """Read the bill to its end, which checks it, on its way into its form; a file takes its name after that."""
     async with settings.client() as client:
-        options: dict[str, Any] = {"wait": wait} if sub_mchid is None else {"wait": wait, "sub_mchid": sub_mchid}
-        chosen = _chosen(client.bills, day, kind, options)
-        async with chosen:
-            if form == "raw" and to is not None:
-                await chosen.save(to)
-            return await _convert(settings, chosen, form, None if form == "raw" else to)
+        rows: Bill[Any] = getattr(client.bills, method)(day, **options)
+        async with rows:
+            if not rows.exists:
+                settings.output.note(settings.output.choose("no movements on that day: the bill is empty", "当天没有交易：账单为空"))
+            if to is None:
+                return await _convert(settings, rows, _Writer(form, sys.stdout), show=False)
+            if form == "raw":
+                count = await _convert(settings, rows, None, show=True)
+                await rows.save(to)
+                return count
+            async with whole_file(to) as file:
+                text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+                count = await _convert(settings, rows, _Writer(form, text), show=True)
+                text.detach()
+                return count
 
 
-def _chosen(bills: Bills, day: str, kind: str, options: dict[str, Any]) -> Bill[Any]:
-    if kind == "trade":
-        return bills.trade(day, **options)
-    if kind == "fund-flow":
-        return bills.fund_flow(day, **options)
-    return bills.profit_sharing(day, **options)
-
-
-async def _convert(settings: Settings, rows: Bill[Any], form: str, to: Path | None) -> int:
+async def _convert(settings: Settings, rows: Bill[Any], writer: _Writer | None, *, show: bool) -> int:
     """Write the rows, with a progress bar on a terminal; the sums are checked when the last was read."""
     from rich.progress import Progress
 
-    count = 0
-    with ExitStack() as stack:
-        file: IO[str] = sys.stdout if to is None else stack.enter_context(to.open("w", encoding="utf-8", newline=""))
-        progress = stack.enter_context(
-            Progress(console=settings.output.console, disable=to is None or settings.output.as_json, transient=True)
-        )
+    console = settings.output.console
+    with Progress(console=console, disable=not show or settings.output.as_json or not console.is_terminal, transient=True) as progress:
         task = progress.add_task("rows", total=None)
-        writer = _Writer(form, file)
-        async for batch in _batches(rows):
-            for row in batch:
-                writer.write(row)
-            count += len(batch)
-            progress.update(task, completed=count, description=f"{count} rows")
-    return count
-
-
-async def _batches(rows: Bill[Any]) -> AsyncIterator[list[Mapping[str, str]]]:
-    async for batch in rows.batches():
-        yield batch
+        async for batch in rows.batches():
+            if writer is not None:
+                writer.write(rows.header, batch)
+            progress.update(task, completed=rows.count, description=f"{rows.count:,}")
+    if writer is not None:
+        writer.write(rows.header, [])
+    return rows.count
 
 
 class _Writer:
-    """Writes rows in one of the forms; `raw` writes none, since the rows are read for their check alone."""
+    """Writes rows in one of the forms; for CSV the names of the columns once, before the first row or where there is none."""
 
-    def __init__(self, form: str, file: IO[str]) -> None:
+    def __init__(self, form: str, file: TextIO) -> None:
         self._form = form
         self._file = file
-        self._csv: csv.DictWriter[str] | None = None
+        self._csv = csv.writer(file, lineterminator="\n")
+        self._headed = False
 
-    def write(self, row: Mapping[str, str]) -> None:
-        """Write one row; the first brings the header."""
+    def write(self, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+        """Write some rows."""
         if self._form == "jsonl":
-            self._file.write(json.dumps(dict(row), ensure_ascii=False) + "\n")
-        elif self._form == "csv":
-            if self._csv is None:
-                self._csv = csv.DictWriter(self._file, fieldnames=list(row), lineterminator="\n")
-                self._csv.writeheader()
-            self._csv.writerow(dict(row))
+            escaped = not is_utf8(self._file)
+            self._file.writelines(f"{json.dumps(dict(row), ensure_ascii=escaped)}\n" for row in rows)
+            return
+        if header and not self._headed:
+            self._csv.writerow(header)
+            self._headed = True
+        self._csv.writerows(row.values() for row in rows)
 
 
 @bill.command()
@@ -148,6 +183,8 @@ def reconcile(
     """
     if (day is None) == (file is None):
         raise click.UsageError("give one of --day and --bill")
+    if html is not None and not html.parent.is_dir():
+        raise click.BadParameter(f"no folder {html.parent}", param_hint="--html")
     report = anyio.run(_reconcile, settings, ledger, day, file, sub_mchid, wait)
     language = settings.output.language
     if html is not None:

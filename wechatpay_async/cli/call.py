@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 import anyio
 import click
@@ -17,8 +18,8 @@ from wechatpay_async.client import Wechatpay
 from wechatpay_async.response import Response
 
 from .names import Target, candidates, read_target
-from .output import NO, WRONG, Output
-from .settings import Settings, pass_settings, read_argument
+from .output import NO, UNKNOWN, WRONG, Output
+from .settings import Settings, pass_settings, read_text
 
 __all__ = ["call"]
 
@@ -73,10 +74,15 @@ def call(
     verb before or behind it. The body is validated by the catalogue as in Python.
     """
     output = settings.output
-    wanted = read_target(" ".join(target))
+    written = " ".join(target)
+    wanted = read_target(written)
     verb, path = _resolve(output, wanted, method, has_data=data is not None or file is not None)
-    body = None if data is None else _json(output, read_argument(data))
-    options: dict[str, Any] = {"params": _pairs(query), "headers": _pairs(header), **_pairs(values)}
+    if verb == "GET" and not (data is None and file is None):
+        raise click.UsageError("GET takes no body; a query goes into --query")
+    if save_to is not None and not save_to.parent.is_dir():
+        raise click.BadParameter(f"no folder {save_to.parent}", param_hint="--output")
+    body = None if data is None else _json(output, read_text(data))
+    options: dict[str, Any] = {"params": _query_of(written) | _pairs(query), "headers": _pairs(header), **_pairs(values)}
     if file is not None:
         options["file"] = file
     client = settings.client(transport=_Recorder()) if dry_run else settings.client()
@@ -84,6 +90,10 @@ def call(
         response = anyio.run(_call, client, verb, path, body, options)
     except _NotSent as stopped:
         _show_request(output, stopped.request, stopped.body)
+    except KeyboardInterrupt:
+        if verb == "GET":
+            raise
+        output.stop(UNKNOWN, output.choose("interrupted: the outcome is unknown, query it", "已中断：结果未知，请查询"))
     else:
         _show_response(output, response, save_to)
 
@@ -106,7 +116,7 @@ def _resolve(output: Output, wanted: Target, method: str | None, *, has_data: bo
     """The verb and the path to call: the catalogue's where it has one, otherwise as written."""
     if method is not None:
         wanted = Target(method.upper(), wanted.segments)
-    if not wanted.segments or wanted.segments[0] not in ("v2", "v3"):
+    if len(wanted.segments) < 2 or wanted.segments[0] not in ("v2", "v3"):
         output.stop(WRONG, output.choose("no path: expected v3/… or v3.…", "不是路径：应为 v3/… 或 v3.…"))
     found = candidates(wanted)
     if len({operation.method for operation in found}) > 1:
@@ -126,6 +136,11 @@ def _path_of(operation: Operation, wanted: Target) -> str:
         for segment, text in zip(template, (*written, ""), strict=False)
     ]
     return "/".join(segments if operation.api == "v3" else ["v2", *segments])
+
+
+def _query_of(written: str) -> dict[str, str]:
+    """The query of a target that was written with one: `v3/bill/tradebill?bill_date=2026-01-01`."""
+    return dict(parse_qsl(written.partition("?")[2], keep_blank_values=True))
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,7 @@ from cryptography import x509
 
 from wechatpay_async.client import Wechatpay
 from wechatpay_async.crypto.keys import certificate_serial
-from wechatpay_async.errors import ConfigError
+from wechatpay_async.errors import ConfigError, MalformedMessage, NotFound
 from wechatpay_async.protocol import v3
 
 from .keys import load_settings
@@ -22,6 +22,8 @@ from .output import NO
 from .settings import Settings, pass_settings
 
 __all__ = ["certificates"]
+
+_WANTED = "the answer of GET /v3/certificates is wanted"
 
 
 @click.command()
@@ -39,8 +41,8 @@ def certificates(settings: Settings, to: Path | None, source: Path | None) -> No
     key = load_settings(settings.environ()).apiv3_key
     if key is None:
         raise ConfigError("apiv3_key", "missing", hint="set WECHATPAY_APIV3_KEY")
-    answer = json.loads(source.read_bytes()) if source else anyio.run(_download, settings.client(platform_keys="auto"))
-    found = _open(cast("Mapping[str, Any]", answer), key)
+    answer = _read(source) if source else anyio.run(_download, settings.client(platform_keys="auto"))
+    found = _open(answer, key)
     if not found:
         output.stop(NO, output.choose("no certificates: this merchant has the public key alone", "没有平台证书：该商户只有微信支付公钥"))
     if to is not None:
@@ -53,23 +55,52 @@ def certificates(settings: Settings, to: Path | None, source: Path | None) -> No
     output.table([output.choose("serial", "序列号"), output.choose("from", "生效"), output.choose("until", "失效")], rows)
 
 
-async def _download(client: Wechatpay) -> Any:
+async def _download(client: Wechatpay) -> object:
     async with client:
-        response = await client.v3.certificates.get()
+        try:
+            response = await client.v3.certificates.get()
+        except NotFound:
+            return {"data": []}
         return response.data
 
 
-def _open(answer: Mapping[str, Any], apiv3_key: bytes) -> Sequence[tuple[str, bytes, x509.Certificate]]:
-    """Decrypt each certificate, and check that its serial is the announced one. Raises `DecryptionError`, `ConfigError`."""
+def _read(source: Path) -> object:
+    try:
+        return json.loads(source.read_bytes())
+    except ValueError as error:
+        raise MalformedMessage(f"{source} is no JSON: {error}", hint=_WANTED) from error
+
+
+def _open(answer: object, apiv3_key: bytes) -> Sequence[tuple[str, bytes, x509.Certificate]]:
+    """Decrypt each certificate, and check that its serial is the announced one. Raises `DecryptionError`, `MalformedMessage`."""
     opened: list[tuple[str, bytes, x509.Certificate]] = []
-    for entry in answer.get("data", []):
-        pem = v3.decrypt_resource(entry["encrypt_certificate"], apiv3_key)
-        certificate = x509.load_pem_x509_certificate(pem)
+    for announced, sealed in _entries(answer):
+        pem = v3.decrypt_resource(sealed, apiv3_key)
+        try:
+            certificate = x509.load_pem_x509_certificate(pem)
+        except ValueError as error:
+            raise MalformedMessage(f"what opens under {announced} is no certificate") from error
         serial = certificate_serial(certificate)
-        if serial != entry["serial_no"]:
-            raise ConfigError("certificates", f"the certificate {serial} was announced as {entry['serial_no']}")
+        if serial != announced:
+            raise MalformedMessage(f"the certificate {serial} was announced as {announced}")
         opened.append((serial, pem, certificate))
     return opened
+
+
+def _entries(answer: object) -> Iterator[tuple[object, Mapping[str, Any]]]:
+    """Each announced serial with its sealed certificate."""
+    entries = _object(answer).get("data")
+    if not isinstance(entries, list):
+        raise MalformedMessage("this is no list of certificates", hint=_WANTED)
+    for entry in cast("list[object]", entries):
+        fields = _object(entry)
+        yield fields.get("serial_no"), _object(fields.get("encrypt_certificate"))
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise MalformedMessage("this is no list of certificates", hint=_WANTED)
+    return cast("Mapping[str, Any]", value)
 
 
 def _day(moment: datetime) -> str:

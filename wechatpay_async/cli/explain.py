@@ -34,9 +34,9 @@ _PRINTED = re.compile(r"""^\s*(signed here|seen by server):\s+(?P<text>'(?:[^'\\
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--message", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The message that was signed, byte for byte.")
-@click.option("--at", type=float, help="The time to check against, in seconds since 1970, instead of now.")
+@click.option("--at", type=click.IntRange(0), help="The time to check against, in seconds since 1970, instead of now.")
 @pass_settings
-def explain(settings: Settings, files: tuple[Path, ...], message: Path | None, at: float | None) -> None:
+def explain(settings: Settings, files: tuple[Path, ...], message: Path | None, at: int | None) -> None:
     """Why a signature failed.
 
     FILES (or standard input) hold any of: the answer with SIGN_ERROR, the text of this package's error, the request as it was sent
@@ -79,20 +79,32 @@ def read_material(texts: Iterable[bytes], signed: bytes | None = None) -> tuple[
 
 def _with_answer(request: RequestMaterial, text: bytes, codes: list[str]) -> RequestMaterial:
     """Add what an error answer, or the text of an error, or a bare message says."""
-    printed = {found[1]: ast.literal_eval(found["text"]) for found in _PRINTED.finditer(text.decode("utf-8", "replace"))}
+    printed = {found[1]: _unquoted(found["text"]) for found in _PRINTED.finditer(text.decode("utf-8", "replace"))}
     if printed:
         codes.append("SIGN_ERROR")
-        signed, seen = printed.get("signed here"), printed.get("seen by server")
-        return replace(request, signed=signed.encode() if signed else request.signed, seen=seen.encode() if seen else request.seen)
+        return replace(request, signed=printed.get("signed here") or request.signed, seen=printed.get("seen by server") or request.seen)
     answer = _json(text)
     if answer is not None:
         codes.append(str(answer.get("code", "")))
         seen = _find(answer, "truncated_sign_message")
-        return replace(request, seen=seen.encode() if seen else request.seen)
+        return replace(request, seen=_bytes(seen) if seen else request.seen)
     codes += [word for word in re.findall(r"[A-Z][A-Z_]{3,}", text.decode("utf-8", "replace")) if word in ERROR_CODES]
     if text.count(b"\n") >= 3 and not codes:
         return replace(request, signed=request.signed or text)
     return request
+
+
+def _unquoted(text: str) -> bytes:
+    """What this package's error printed as a Python literal; nothing where it was changed on its way here."""
+    try:
+        return _bytes(str(ast.literal_eval(text)))
+    except (SyntaxError, ValueError):
+        return b""
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; half a surrogate pair, which JSON may hold, is not lost."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _parted(text: bytes) -> tuple[list[bytes], bytes]:
@@ -120,21 +132,23 @@ def _is_error(first: bytes, body: bytes) -> bool:
 def _json(text: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def _find(value: object, name: str) -> str | None:
     """A text under this name, however deep: the server nests it differently at times."""
-    if isinstance(value, Mapping):
-        mapping = cast("Mapping[str, object]", value)
-        found = mapping.get(name)
-        if isinstance(found, str):
-            return found
-        return next((deeper for item in mapping.values() if (deeper := _find(item, name))), None)
-    if isinstance(value, list):
-        return next((deeper for item in cast("list[object]", value) if (deeper := _find(item, name))), None)
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, Mapping):
+            mapping = cast("Mapping[str, object]", inner)
+            if isinstance(found := mapping.get(name), str):
+                return found
+            waiting += mapping.values()
+        elif isinstance(inner, list):
+            waiting += cast("list[object]", inner)
     return None
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TextIO
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["NO", "UNKNOWN", "WRONG", "Language", "Output"]
+__all__ = ["INTERRUPTED", "NO", "UNKNOWN", "WRONG", "Language", "Output", "is_utf8", "let_all_characters_pass"]
 
 Language = Literal["en", "zh"]
 
@@ -24,6 +25,8 @@ NO = 1
 WRONG = 2
 #: A write may have happened, or the network failed.
 UNKNOWN = 3
+#: Ctrl-C, as shells count it: 128 and the number of SIGINT.
+INTERRUPTED = 130
 
 
 class Output:
@@ -32,6 +35,7 @@ class Output:
     def __init__(self, *, as_json: bool = False, language: str | None = None) -> None:
         self.as_json = as_json
         self.language: Language = _language(language)
+        let_all_characters_pass()
 
     @cached_property
     def console(self) -> Console:
@@ -49,6 +53,10 @@ class Output:
         """One line for people; nothing for machines. `text` is printed as it is, markup included."""
         if not self.as_json:
             self.console.print(text, style=style, markup=False)
+
+    def note(self, text: str) -> None:
+        """A line beside the output, on standard error, for people and machines alike."""
+        click.secho(text, err=True, fg="yellow" if sys.stderr.isatty() else None)
 
     def mark(self, *, good: bool, text: str) -> None:
         """A line that begins with a tick or a cross."""
@@ -73,7 +81,8 @@ class Output:
 
     def document(self, value: Any) -> None:
         """A JSON document: the whole output for machines; coloured for people on a terminal."""
-        text = json.dumps(value, ensure_ascii=False, indent=None if self.as_json else 2, default=str)
+        # Where the other end is no UTF-8, \u escapes are JSON still.
+        text = json.dumps(value, ensure_ascii=not is_utf8(sys.stdout), indent=None if self.as_json else 2, default=str)
         if self.as_json or not sys.stdout.isatty():
             click.echo(text)
             return
@@ -84,10 +93,22 @@ class Output:
     def stop(self, exit_code: int, message: str, /, **facts: Any) -> NoReturn:
         """Say what is wrong and end with an exit code."""
         if self.as_json:
-            click.echo(json.dumps({"error": message, **facts}, ensure_ascii=False, default=str))
+            self.document({"error": message, **facts})
         else:
             click.secho(message, err=True, fg="red" if sys.stderr.isatty() else None)
         raise SystemExit(exit_code)
+
+
+def let_all_characters_pass() -> None:
+    """Where the terminal or the pipe has no tick or no Chinese (GBK, ASCII), show an escape instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def is_utf8(stream: TextIO) -> bool:
+    """Whether what is written there may hold any character."""
+    return (stream.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 def _language(chosen: str | None, environ: Mapping[str, str] = os.environ) -> Language:

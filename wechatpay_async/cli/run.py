@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from .output import WRONG
+from .output import WRONG, Output
 from .settings import Settings, pass_settings
 
 __all__ = ["demo", "sandbox"]
 
-_NEEDED = "the sandbox is not installed; try: pip install 'wechatpay-async[sandbox]'"
+
+def _merchant_number(ctx: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001 — click's signature
+    if not (value.isascii() and value.isdigit()):
+        raise click.BadParameter("a merchant number is digits alone")
+    return value
 
 
 @click.command()
@@ -27,33 +30,55 @@ def demo(settings: Settings) -> None:
     try:
         from .demo import main
     except ModuleNotFoundError:
-        settings.output.stop(WRONG, _NEEDED)
-    main()
+        _stop_without_sandbox(settings.output)
+    main(settings.output.language)
 
 
 @click.command()
-@click.option("--port", default=0, show_default="a free one", help="The loopback port.")
-@click.option("--mchid", default="1900000109", show_default=True, help="The number of its merchant.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="The loopback port.")
+@click.option("--mchid", default="1900000109", show_default=True, callback=_merchant_number, help="The number of its merchant.")
 @click.option("--mode", type=click.Choice(["public_key", "certificate"]), default="public_key", show_default=True)
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=Path("wechatpay-sandbox"), show_default=True)
+@click.option("--state", type=click.Path(dir_okay=False), help="An SQLite file that keeps orders and keys over a restart.")
 @pass_settings
-def sandbox(settings: Settings, port: int, mchid: str, mode: str, folder: Path) -> None:
-    """Run a WeChat Pay on this machine until Ctrl-C.
+def sandbox(settings: Settings, port: int, mchid: str, mode: str, folder: Path, state: str | None) -> None:
+    """Run a WeChat Pay on this machine until Ctrl-C; it sends notifications as they fall due.
 
     Keys and settings for its merchant are written to --folder: use them with `wechatpay --env-file FOLDER/env …`, or from any language.
     """
+    output = settings.output
     try:
-        from wechatpay_async.sandbox import Sandbox
+        from wechatpay_async.sandbox import Sandbox, pages
     except ModuleNotFoundError:
-        settings.output.stop(WRONG, _NEEDED)
-    made = Sandbox(mchid=mchid, mode="certificate" if mode == "certificate" else "public_key")
-    with made.serve(port) as url:
+        _stop_without_sandbox(output)
+    made = Sandbox(mchid=mchid, mode="certificate" if mode == "certificate" else "public_key", state=state)
+    server = made.serve(port, deliver=True)
+    try:
+        url = server.start()
+    except OSError as error:
+        output.stop(WRONG, output.choose(f"the port {port} cannot be had: {error}", f"端口 {port} 无法使用：{error}"))
+    try:
         written = write_settings(made.settings(base_url=url), folder)
-        settings.output.line(f"sandbox on {url}", style="bold")
-        settings.output.line(f"settings in {written}; stop with Ctrl-C")
-        if settings.output.as_json:
-            click.echo(json.dumps({"url": url, "env_file": str(written)}))
+        if output.as_json:
+            output.document({"url": url, "env_file": str(written)})
+        output.line(output.choose(f"sandbox on {url}", f"沙箱：{url}"), style="bold")
+        output.line(output.choose(f"pay in the cashier: {url}{pages.PREFIX}/cashier", f"在收银台付款：{url}{pages.PREFIX}/cashier"))
+        output.line(output.choose(f"settings in {written}; stop with Ctrl-C", f"设置写在 {written}；按 Ctrl-C 停止"))
         wait_for_interrupt()
+    except KeyboardInterrupt:
+        return
+    finally:
+        server.stop()
+
+
+def _stop_without_sandbox(output: Output) -> NoReturn:
+    output.stop(
+        WRONG,
+        output.choose(
+            "the sandbox is not installed; try: pip install 'wechatpay-async[sandbox]'",
+            "没有安装沙箱，请运行：pip install 'wechatpay-async[sandbox]'",
+        ),
+    )
 
 
 def write_settings(settings: dict[str, Any], folder: Path) -> Path:
@@ -76,13 +101,10 @@ def write_settings(settings: dict[str, Any], folder: Path) -> Path:
 
 
 def wait_for_interrupt() -> None:
-    """Sleep until Ctrl-C."""
+    """Sleep until Ctrl-C, which is a `KeyboardInterrupt`."""
     import threading
 
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        return
+    threading.Event().wait()
 
 
 def _secret_file(path: Path, content: object) -> Path:

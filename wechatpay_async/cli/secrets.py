@@ -10,12 +10,12 @@ import click
 
 from wechatpay_async.crypto import rsa
 from wechatpay_async.crypto.keys import load_platform_key
-from wechatpay_async.errors import ConfigError
+from wechatpay_async.errors import ConfigError, MalformedMessage
 from wechatpay_async.protocol import v3
 
 from .keys import load_settings
 from .output import NO, WRONG
-from .settings import Settings, pass_settings, read_argument
+from .settings import Settings, pass_settings, read_argument, read_text
 
 __all__ = ["decrypt", "sign", "verify"]
 
@@ -29,7 +29,9 @@ def decrypt(settings: Settings, text: str) -> None:
     TEXT is JSON (opened with the APIv3 key) or the base64 of a field (opened with the merchant's private key): as it is, @file, or - for
     standard input.
     """
-    content = read_argument(text).strip()
+    content = read_text(text).strip()
+    if not content:
+        raise click.BadParameter("nothing to decrypt")
     merchant = load_settings(settings.environ())
     if not content.startswith("{"):
         plain = rsa.oaep_decrypt(merchant.private_key, content).decode("utf-8", "backslashreplace")
@@ -41,10 +43,13 @@ def decrypt(settings: Settings, text: str) -> None:
     try:
         value = cast("Mapping[str, Any]", json.loads(content))
     except ValueError as error:
-        settings.output.stop(WRONG, f"no JSON: {error}")
+        settings.output.stop(WRONG, settings.output.choose(f"no JSON: {error}", f"不是 JSON：{error}"))
     if merchant.apiv3_key is None:
         raise ConfigError("apiv3_key", "missing", hint="set WECHATPAY_APIV3_KEY")
-    opened = v3.decrypt_resource(value.get("resource", value), merchant.apiv3_key)
+    resource: object = value.get("resource", value)
+    if not isinstance(resource, Mapping):
+        raise MalformedMessage("resource is no object", hint="give the whole notification, or its resource")
+    opened = v3.decrypt_resource(cast("Mapping[str, Any]", resource), merchant.apiv3_key)
     settings.output.document(v3.decode_json(opened))
 
 
@@ -52,14 +57,14 @@ def decrypt(settings: Settings, text: str) -> None:
 @click.argument("message")
 @pass_settings
 def sign(settings: Settings, message: str) -> None:
-    """Sign a message (as it is, @file, or -) with the merchant's private key; prints base64.
+    """Sign a message (as it is, @file, or -), byte for byte, with the merchant's private key; prints base64.
 
     APIv3 signs lines that each end in a newline: mind the last one.
     """
     content = read_argument(message)
-    signature = rsa.sign(load_settings(settings.environ()).private_key, content.encode())
+    signature = rsa.sign(load_settings(settings.environ()).private_key, content)
     if settings.output.as_json:
-        settings.output.document({"signature": signature, "bytes": len(content.encode()), "ends_in_newline": content.endswith("\n")})
+        settings.output.document({"signature": signature, "bytes": len(content), "ends_in_newline": content.endswith(b"\n")})
     else:
         click.echo(signature)
 
@@ -71,12 +76,18 @@ def sign(settings: Settings, message: str) -> None:
 @click.option("--serial", help="Which of the configured keys, where there are several.")
 @pass_settings
 def verify(settings: Settings, message: str, signature: str, key: str | None, serial: str | None) -> None:
-    """Verify a base64 signature over a message (as it is, @file, or -)."""
-    content = read_argument(message).encode()
+    """Verify a base64 signature over a message (as it is, @file, or -), byte for byte."""
+    content = read_argument(message)
     if key is not None:
         keys = [load_platform_key(serial or "PUB_KEY_ID_GIVEN", key, parameter="--key")]
     else:
-        keys = [each for each in load_settings(settings.environ()).platform_keys if serial in (None, each.serial)]
+        configured = load_settings(settings.environ()).platform_keys
+        keys = [each for each in configured if serial in (None, each.serial)]
+        if not keys:
+            held = ", ".join(each.serial for each in configured) or "none"
+            raise ConfigError(
+                "WECHATPAY_PUBLIC_KEY", "no such key of WeChat Pay is configured", hint=f"held: {held}; --key gives one by hand"
+            )
     good = [each.serial for each in keys if rsa.verify(each.public_key, content, signature)]
     output = settings.output
     if good:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from wechatpay_async.errors import APIError, ConfigError, OutcomeUnknown, RequestError, SignatureError, TransportError, WechatpayError
+from wechatpay_async.errors import (
+    APIError,
+    ConfigError,
+    OutcomeUnknown,
+    RequestError,
+    SignatureError,
+    TransportError,
+    ValidationWarning,
+    WechatpayError,
+)
 
-from .output import NO, UNKNOWN, WRONG, Output
+from .output import INTERRUPTED, NO, UNKNOWN, WRONG, Output
 
 if TYPE_CHECKING:
     from wechatpay_async.client import Wechatpay
 
-__all__ = ["Settings", "pass_settings", "read_argument"]
+__all__ = ["Settings", "pass_settings", "read_argument", "read_text"]
 
 
 class Settings:
@@ -40,29 +51,52 @@ class Settings:
 
 
 def pass_settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the settings as its first argument, and turn this package's errors into exit codes."""
+    """Give a command the settings as its first argument, and turn this package's errors and warnings into exit codes and lines."""
 
     @click.pass_obj
     @wraps(command)
     def with_settings(settings: Settings, /, *arguments: Any, **options: Any) -> Any:
-        try:
-            return command(settings, *arguments, **options)
-        except WechatpayError as error:
-            settings.output.stop(_exit_code(error), str(error), **_facts(error))
+        output = settings.output
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", ValidationWarning)
+            warnings.showwarning = partial(_show_warning, output)
+            try:
+                return command(settings, *arguments, **options)
+            except WechatpayError as error:
+                output.stop(_exit_code(error), str(error), **_facts(error))
+            except OSError as error:
+                if error.errno == errno.EPIPE:
+                    raise  # `| head -1`: click ends quietly
+                output.stop(WRONG, str(error))
+            except KeyboardInterrupt:
+                output.stop(INTERRUPTED, output.choose("interrupted", "已中断"))
 
     return with_settings
 
 
-def read_argument(text: str) -> str:
-    """A value of the command line: itself, `@file`, or `-` for standard input."""
+def read_argument(text: str) -> bytes:
+    """A value of the command line, byte for byte: itself, `@file`, or `-` for standard input."""
     if text == "-":
-        return sys.stdin.read()
+        return sys.stdin.buffer.read()
     if text.startswith("@"):
         path = Path(text[1:])
         if not path.is_file():
             raise click.BadParameter(f"no file {path}")
-        return path.read_text(encoding="utf-8")
-    return text
+        return path.read_bytes()
+    return text.encode("utf-8", "surrogateescape")
+
+
+def read_text(text: str) -> str:
+    """The same where text is wanted. Editors on Windows begin a file with a BOM, which is none of it."""
+    try:
+        return read_argument(text).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"{text if text[:1] in '@-' else 'the argument'} is not UTF-8: {error}") from error
+
+
+def _show_warning(output: Output, message: Warning | str, *_where: object, **_more: object) -> None:
+    """A warning in one line, without the place in this package that gave it."""
+    output.note(f"{output.choose('warning', '注意')}: {message}")
 
 
 def _exit_code(error: WechatpayError) -> int:
@@ -87,8 +121,12 @@ def _facts(error: WechatpayError) -> dict[str, Any]:
 
 def _read_env_file(path: Path) -> dict[str, str]:
     """Lines of `NAME=value`, with or without `export` and quotes; `#` begins a comment line."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigError("--env-file", f"is not UTF-8: {error}", hint="save it as UTF-8") from error
     found: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         text = line.strip().removeprefix("export ")
         if not text or text.startswith("#"):
             continue
