@@ -138,6 +138,8 @@ def test_a_key_that_no_class_can_have_wants_the_functional_form(key: str) -> Non
         ({"type": "string", "title": "交易结束时间", "format": "date-time"}, REQUEST, "交易结束时间 (RFC 3339)"),
         ({"type": "string", "title": "姓名", "sensitive": True}, REQUEST, "姓名 (sensitive: encrypted by the client)"),
         ({"type": "string", "title": "姓名", "sensitive": True}, ANSWER, "姓名 (sensitive: decrypted by the client)"),
+        ({"type": "string", "title": "姓名", "sensitive": True}, V2_REQUEST, "姓名 (sensitive: travels encrypted)"),
+        ({"type": "string", "title": "姓名", "sensitive": True}, V2_ANSWER, "姓名 (sensitive: travels encrypted)"),
         ({"type": "string", "title": 'a "b"\n\\c'}, REQUEST, "a 'b' /c"),
         ({"type": "array", "items": {"type": "string", "title": "支付方式"}}, REQUEST, "支付方式"),
         ({"type": "string", "enum": ["A"]}, ANSWER, "A"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -11,7 +12,9 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from tests.support import platform
 from tests.support.callbacks import NOW, TRANSACTION, Callback, callback, compact, message, probe, seal, signed
+from tests.support.handmade import OAEP
 from tests.support.keys import APIV3_KEY, MCHID, MERCHANT_KEY, PLATFORM_KEY, PUBLIC_KEY_ID
 from tests.support.vectors import Vector, each_vector, vectors
 from wechatpay_async import catalog
@@ -26,7 +29,7 @@ from wechatpay_async.errors import (
     StaleTimestamp,
     UnknownSerial,
 )
-from wechatpay_async.notifications import Notification, Notifications, Recipient
+from wechatpay_async.notifications import Notification, Notifications, Recipient, Signer
 from wechatpay_async.platform_keys import StaticKeys
 
 BEIJING = timezone(timedelta(hours=8))
@@ -312,3 +315,57 @@ def test_the_body_of_the_official_example_verifies_before_it_turns_out_to_be_no_
         notifications.parse_blocking(headers, vector.inputs["body"].encode())
     with pytest.raises(BadSignature):
         notifications.parse_blocking(headers, vector.inputs["body"].encode() + b" ")
+
+
+CARD = "BRAND_MEMBER_CARD_SP.USER_CARD.CREATE"
+
+
+def sealed(text: str) -> str:
+    return base64.b64encode(MERCHANT_KEY.public_key().encrypt(text.encode(), OAEP)).decode()
+
+
+def card(phone: Any, value: Any, signer: Signer | None) -> dict[str, Any]:
+    """The resource of a notification about a member card, as the receiver gives it."""
+    resource = {"card_id": "1", "phone_number": phone, "user_information": {"common_field_list": [{"name": "NAME", "value": value}]}}
+    request = signed(compact(message(resource, event_type=CARD, original_type="user_card")))
+    keys = StaticKeys([PlatformKey(PUBLIC_KEY_ID, PLATFORM_KEY.public_key())])
+    recipient = Recipient(MCHID, keys, (APIV3_KEY.encode(),), signer)
+    return Notifications([recipient], clock=lambda: float(NOW)).parse_blocking(request.headers, request.body).resource
+
+
+SIGNER = Signer(MCHID, "3775B6A45ACD588826D15E583A95F5DD12345678", MERCHANT_KEY)
+
+
+def test_fields_that_are_encrypted_once_more_are_opened() -> None:
+    found = card(sealed("13800138000"), sealed("张三"), SIGNER)
+    assert found == {
+        "card_id": "1",
+        "phone_number": "13800138000",
+        "user_information": {"common_field_list": [{"name": "NAME", "value": "张三"}]},
+    }
+
+
+def test_without_the_merchant_s_key_they_stay_encrypted() -> None:
+    phone, name = sealed("13800138000"), sealed("张三")
+    found = card(phone, name, None)
+    assert (found["phone_number"], found["user_information"]["common_field_list"][0]["value"]) == (phone, name)
+
+
+def test_a_field_that_is_no_ciphertext_stays_as_it_came() -> None:
+    found = card("13800138000", "", SIGNER)
+    assert (found["phone_number"], found["user_information"]["common_field_list"][0]["value"]) == ("13800138000", "")
+
+
+def test_a_field_that_is_encrypted_for_another_is_named() -> None:
+    other = base64.b64encode(PLATFORM_KEY.public_key().encrypt(b"1", OAEP)).decode()
+    with pytest.raises(DecryptionError, match="the ciphertext does not open with this private key") as caught:
+        card("13800138000", other, SIGNER)
+    assert caught.value.field == "resource.user_information.common_field_list[0].value"
+
+
+@pytest.mark.anyio
+async def test_a_client_s_own_notifications_open_them() -> None:
+    resource = {"out_bill_no": "1", "user_name": sealed("张三")}
+    request = signed(compact(message(resource, event_type="MCHTRANSFER.QQWALLETBILL.FINISHED")), timestamp=platform.NOW)
+    async with platform.client(platform.Platform()) as wxpay:
+        assert (await wxpay.notifications.parse(request.headers, request.body)).resource == {"out_bill_no": "1", "user_name": "张三"}

@@ -185,7 +185,8 @@ def _note(value: Mapping[str, Any], wire: Wire) -> str:
     if (form := value.get("format", "")) in FORMS:
         marks.append(FORMS[form])
     if value.get("sensitive"):
-        marks.append("sensitive: encrypted by the client" if wire.request else "sensitive: decrypted by the client")
+        by_client = "sensitive: encrypted by the client" if wire.request else "sensitive: decrypted by the client"
+        marks.append("sensitive: travels encrypted" if wire.xml else by_client)
     allowed: list[Any] = [] if _literals(value, wire) else value.get("enum", [])
     text = f"{title} ({'; '.join(marks)})" if marks else title
     return f"{text}: {', '.join(map(str, allowed))}".removeprefix(": ") if 0 < len(allowed) <= MOST_LITERALS else text

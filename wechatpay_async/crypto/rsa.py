@@ -47,6 +47,14 @@ def oaep_encrypt(key: rsa.RSAPublicKey, plaintext: bytes) -> str:
     return base64.b64encode(key.encrypt(plaintext, _OAEP)).decode("ascii")
 
 
+def is_ciphertext(key: rsa.RSAPrivateKey, text: str) -> bool:
+    """Whether `text` has the form of a ciphertext for the key: base64 of just as many bytes."""
+    try:
+        return len(binascii.a2b_base64(text.encode("ascii"), strict_mode=True)) == (key.key_size + 7) // 8
+    except (ValueError, UnicodeEncodeError):
+        return False
+
+
 def oaep_decrypt(key: rsa.RSAPrivateKey, ciphertext: str) -> bytes:
     """Open a base64 ciphertext. An empty one stands for an empty value. Raises `DecryptionError`."""
     return _decrypt(key, ciphertext, _OAEP)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from wechatpay_async.crypto import rsa
 from wechatpay_async.crypto.keys import PlatformKey
 from wechatpay_async.errors import BadSignature, DecryptionError, MalformedMessage, RequestError
+from wechatpay_async.protocol import sensitive
 from wechatpay_async.protocol.v3 import (
     NONCE_HEADER,
     SERIAL_HEADER,
@@ -133,6 +137,30 @@ def open_resource(resource: Mapping[str, Any], ciphers: tuple[AESGCM, ...]) -> d
             raise MalformedMessage(f"the decrypted resource is no JSON object but {type(value).__name__}")
         return cast("dict[str, Any]", value)
     return None
+
+
+def open_fields(resource: dict[str, Any], event_type: str, private_key: RSAPrivateKey) -> dict[str, Any]:
+    """The resource with the fields opened that a few events encrypt once more, for the merchant's certificate.
+
+    A value that is no ciphertext stays as it came. Raises `DecryptionError` that names the field for one that is, and does not open.
+    """
+    plan = _sealed_fields(event_type)
+    if plan is None:
+        return resource
+
+    def opened(text: str) -> bytes:
+        return rsa.oaep_decrypt(private_key, text) if rsa.is_ciphertext(private_key, text) else text.encode()
+
+    fields: dict[str, Any] = sensitive.unseal(resource, plan, opened, root="resource")
+    return fields
+
+
+@lru_cache(maxsize=256)
+def _sealed_fields(event_type: str) -> sensitive.Plan | None:
+    from wechatpay_async import catalog
+
+    event = catalog.event(event_type, api="v3")
+    return None if event is None else sensitive.event_plan(event)
 
 
 def _is_text(value: object) -> bool:

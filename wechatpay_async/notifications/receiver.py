@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from wechatpay_async.crypto.keys import PlatformKey
 from wechatpay_async.errors import BadSignature, ConfigError, DecryptionError, RequestError, UnknownSerial, WechatpayError
 from wechatpay_async.notifications.answers import Signer
-from wechatpay_async.notifications.core import check_shape, open_resource, raw_body, read_envelope, read_signature, verify
+from wechatpay_async.notifications.core import check_shape, open_fields, open_resource, raw_body, read_envelope, read_signature, verify
 from wechatpay_async.notifications.model import Notification
 from wechatpay_async.protocol.v3 import SignatureHeaders, check_timestamp
 from wechatpay_async.settings import check_function, check_kind
@@ -65,7 +65,8 @@ class Recipient:
     """A merchant, as far as receiving goes.
 
     `keys`: its platform keys. `apiv3_keys`: 32 bytes each; two of them while the key is being changed in the merchant platform.
-    `signer`: signs the answers to `CROSS_BORDER_PAY.*`; not needed otherwise.
+    `signer`: signs the answers to `CROSS_BORDER_PAY.*`, and its private key opens the fields that a few events (of member cards, of
+    transfers to QQ wallets) encrypt once more; without one they stay encrypted.
     """
 
     mchid: str
@@ -250,6 +251,8 @@ class Notifications:
             if held is key or held == key:
                 resource = open_resource(envelope.resource, recipient.ciphers)
                 if resource is not None:
+                    if recipient.signer is not None:
+                        resource = open_fields(resource, envelope.event_type, recipient.signer.private_key)
                     return Notification(envelope, resource, raw, recipient.mchid, recipient.signer, self._clock)
         raise DecryptionError(
             "the signature is right, but the resource does not open",

@@ -129,17 +129,17 @@ class V2MchriskQuerymchriskPostBody(TypedDict):
     cert_serial_number: NotRequired[str]
     """平台证书序列号"""
     certificates_number: NotRequired[str]
-    """身份证号 (sensitive: encrypted by the client)"""
+    """身份证号 (sensitive: travels encrypted)"""
     certificates_name: NotRequired[str]
-    """身份证所有人姓名 (sensitive: encrypted by the client)"""
+    """身份证所有人姓名 (sensitive: travels encrypted)"""
     settlement_card_no: NotRequired[str]
-    """结算账号 (sensitive: encrypted by the client)"""
+    """结算账号 (sensitive: travels encrypted)"""
     settlement_card_name: NotRequired[str]
-    """结算户名 (sensitive: encrypted by the client)"""
+    """结算户名 (sensitive: travels encrypted)"""
     settlement_card_bank: NotRequired[str]
     """结算银行"""
     business_license_number: NotRequired[str]
-    """营业执照编号 (sensitive: encrypted by the client)"""
+    """营业执照编号 (sensitive: travels encrypted)"""
     company_name: NotRequired[str]
     """公司名称"""
     store_address: NotRequired[str]

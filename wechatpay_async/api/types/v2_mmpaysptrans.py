@@ -31,9 +31,9 @@ class V2MmpaysptransPayBankPostBody(TypedDict):
     sign: NotRequired[str]
     """签名"""
     enc_bank_no: str
-    """收款方银行卡号 (sensitive: encrypted by the client)"""
+    """收款方银行卡号 (sensitive: travels encrypted)"""
     enc_true_name: str
-    """收款方用户名 (sensitive: encrypted by the client)"""
+    """收款方用户名 (sensitive: travels encrypted)"""
     bank_code: str
     """收款方开户行"""
     amount: int | str

@@ -71,9 +71,9 @@ class V2SecsvcGetrealnameinfoPostResponse(TypedDict):
     openid: NotRequired[str]
     """用户标识"""
     encrypted_real_name: NotRequired[str]
-    """加密后的姓名 (sensitive: decrypted by the client)"""
+    """加密后的姓名 (sensitive: travels encrypted)"""
     encrypted_credential_id: NotRequired[str]
-    """加密后的证件号码 (sensitive: decrypted by the client)"""
+    """加密后的证件号码 (sensitive: travels encrypted)"""
     cre_type: NotRequired[str]
     """证件类型"""
 
