@@ -90,6 +90,7 @@ async def test_answers_with_state_have_their_type(make_sandbox: MakeSandbox) -> 
         await walks.transfers(walk)
         await walks.complaints(sandbox, walk)
         await walks.parking(sandbox, walk)
+        await walks.parking_reminders(sandbox, walk)
         await walks.coupons(sandbox, walk)
         await walks.apiv2(sandbox, walk)
         sandbox.clock.advance(hours=22)

@@ -124,6 +124,7 @@ async def test_every_operation_with_rules_of_its_own(make_sandbox: MakeSandbox) 
         await contracts(sandbox, walk)
         await complaints(sandbox, walk)
         await parking(sandbox, walk)
+        await parking_reminders(sandbox, walk)
         await coupons(sandbox, walk)
         await apiv2(sandbox, walk)
         sandbox.clock.advance(hours=22)
@@ -371,6 +372,23 @@ async def parking(sandbox: Sandbox, walk: Walk) -> None:
     await walk("POST /v3/vehicle/transactions/parking", {"sub_mchid": SUB, "out_trade_no": "parking1", "parking_info": info})
     sandbox.clock.advance(seconds=3)
     await walk("GET /v3/vehicle/transactions/out-trade-no/{out_trade_no}", out_trade_no="parking1", sub_mchid=SUB)
+
+
+async def parking_reminders(sandbox: Sandbox, walk: Walk) -> None:
+    base, number = "/v3/parking/reminders", {"out_parking_lot_id": "PARK001"}
+    named = number | await walk(f"POST {base}/application")
+    await walk(f"POST {base}/application/withdraw", named)
+    named = number | await walk(f"POST {base}/application")
+    car_park = sandbox.parking.approve_car_park("PARK001").wx_number
+    await walk(f"GET {base}/application/query", **named)
+    await walk(f"GET {base}/applications", **number, offset=0, limit=10)
+    await walk(f"GET {base}/parking-lot", **number, wx_parking_lot_id=None)
+    car = {"out_serial_number": "SERIAL1", "plate_number": "粤B12345", "parking_id": car_park}
+    await walk(f"POST {base}/entry", car)
+    await walk(f"POST {base}/payment", car)
+    await walk(f"POST {base}/exit", car)
+    await walk(f"POST {base}/parking-fee", {"out_serial_number": "SERIAL1", "out_parking_id": "PARK001"})
+    await walk(f"POST {base}/ext-payment", {"wx_parking_lot_id": car_park})
 
 
 async def bills(walk: Walk) -> None:

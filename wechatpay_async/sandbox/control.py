@@ -10,6 +10,7 @@ POST contracts/sign  contracts/terminate  {"contract_code": …}   the user of a
 POST complaints         {"out_trade_no": …, "detail": …, "problem_type": …, "phone": …, "refund_amount": …, "chat": "yes"}
 POST complaints/follow  {"number": …, "what": "message", "text": …}   or complain_again, confirm, revoke, call_platform …
 POST parking/plate      {"plate_number": …, "plate_color": …, "state": "NORMAL" | "PAUSE" | "OUT_SERVICE" | "EVALUATION_FAILED"}
+POST parking/car-parks/approve  {"number": …};  parking/car-parks/reject  {"number": …, "field": …, "reason": …}
 POST parking/short      {"plate_number": …, "advanced": "yes" | "no"};  parking/repay  {"out_trade_no": …}
 POST refunds/finish     {"out_refund_no": …, "status": "SUCCESS" | "ABNORMAL" | "CLOSED"}
 POST clock/advance      {"seconds": …, "minutes": …, "hours": …, "days": …}
@@ -157,6 +158,8 @@ def make_control(sandbox: Sandbox) -> ASGIApp:
         Route("/complaints/follow", acting("follow_complaint", "number", "what"), methods=["POST"]),
         Route("/parking/plate", acting("set_plate", "plate_number", "state"), methods=["POST"]),
         Route("/parking/short", acting("run_short", "plate_number"), methods=["POST"]),
+        Route("/parking/car-parks/approve", acting("approve_car_park", "number"), methods=["POST"]),
+        Route("/parking/car-parks/reject", acting("reject_car_park", "number", "field", "reason"), methods=["POST"]),
         Route("/parking/repay", acting("repay_parking", "out_trade_no"), methods=["POST"]),
         Route("/refunds/finish", acting("finish_refund", "out_refund_no"), methods=["POST"]),
         Route("/clock/advance", advance, methods=["POST"]),

@@ -14,6 +14,7 @@ from .flows import (
     coupons,
     orders,
     parking,
+    parking_reminders,
     payscore,
     profitsharing,
     refunds,
@@ -57,6 +58,8 @@ def _happen(book: Book, what: str, thing: Any) -> None:
         contracts.deduct(book, thing)
     elif what == "parking":
         parking.collect(book, thing)
+    elif what == "car_park":
+        parking_reminders.examine(book, thing)
     elif what == "stock":
         stocks.stop(book, thing)
     elif what == "coupon":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from wechatpay_async import catalog
 
 from . import life
-from .flows import applyments, complaints, contracts, parking, payscore, transfers
+from .flows import applyments, complaints, contracts, parking, parking_reminders, payscore, transfers
 from .models import RETRY_AFTER, Book, Notice, Order, Refund, ScoreOrder
 from .parties import Merchant, Mode, SigningKey
 from .synthesis import make_resource
@@ -204,6 +204,20 @@ def repay_parking(sandbox: Sandbox, out_trade_no: str) -> parking.Payment:
     return payment
 
 
+def approve_car_park(sandbox: Sandbox, number: str) -> parking_reminders.CarPark:
+    """WeChat Pay approves a car park."""
+    item = parking_reminders.find_car_park(sandbox.book, number)
+    parking_reminders.approve(sandbox.book, item)
+    return item
+
+
+def reject_car_park(sandbox: Sandbox, number: str, field: str, reason: str) -> parking_reminders.CarPark:
+    """WeChat Pay rejects a car park."""
+    item = parking_reminders.find_car_park(sandbox.book, number)
+    parking_reminders.reject(item, field, reason)
+    return item
+
+
 def finish_refund(sandbox: Sandbox, out_refund_no: str, status: str = "SUCCESS") -> Refund:
     """End a refund now."""
     refund = find_refund(sandbox.book, out_refund_no)
@@ -312,6 +326,8 @@ ACTIONS: Mapping[str, Callable[..., Any]] = {
         set_plate,
         run_short,
         repay_parking,
+        approve_car_park,
+        reject_car_park,
         finish_refund,
         add_merchant,
         new_certificate,
@@ -426,7 +442,7 @@ class Complaints:
 
 
 class Parking:
-    """`sandbox.parking`: opens the parking service of number plates, as their users do, and pays back what was advanced."""
+    """`sandbox.parking`: opens the service of number plates and pays back, as their users do; examines car parks, as WeChat Pay does."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -465,6 +481,18 @@ class Parking:
         """The user pays back what WeChat Pay has advanced. Raises `LookupError`, or `Refusal` when there is nothing to pay back."""
         payment: parking.Payment = self._sandbox.act("repay_parking", out_trade_no=out_trade_no)
         return payment
+
+    def approve_car_park(self, number: str) -> parking_reminders.CarPark:
+        """Approve a car park now, by its `out_parking_lot_id`. Raises `LookupError`, or `Refusal` when it is not being examined."""
+        item: parking_reminders.CarPark = self._sandbox.act("approve_car_park", number=number)
+        return item
+
+    def reject_car_park(
+        self, number: str, field: str = "parking_lot_name", reason: str = "停车场名称不符合规范"
+    ) -> parking_reminders.CarPark:
+        """Reject a car park for a field. Raises `LookupError`, or `Refusal` when it is not being examined."""
+        item: parking_reminders.CarPark = self._sandbox.act("reject_car_park", number=number, field=field, reason=reason)
+        return item
 
     def _set(self, plate_number: str, plate_color: str, state: str, openid: str = "") -> parking.Plate:
         plate: parking.Plate = self._sandbox.act(
