@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nox
 
-nox.needs_version = ">=2025.2.9"
+nox.needs_version = ">=2025.10.16"  # knows `requires`
 nox.options.default_venv_backend = "virtualenv"  # brings its own pip: Debian's python3 comes without ensurepip
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests"]
@@ -17,6 +17,11 @@ nox.options.error_on_missing_interpreters = False
 PROJECT = nox.project.load_toml("pyproject.toml")
 HERE = Path(__file__).parent
 PYTHONS = nox.project.python_versions(PROJECT)
+#: The Python of the environment that the suite and the type checkers share: making one takes as long as some of them run.
+SHARED = str(HERE / ".nox" / "environment" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+#: One process of pytest for each processor; a file's tests stay together, as do the servers and browsers that they share. The plugin of
+#: the package stays away, lest it be loaded before coverage looks: those processes read this line and not pyproject.toml.
+SIDE_BY_SIDE = ("-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "-p", "no:wechatpay")
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -24,11 +29,21 @@ def install(session: nox.Session, *groups: str) -> None:
     session.install("-e", ".[all]", *nox.project.dependency_groups(PROJECT, *groups))
 
 
+def run_in_shared(session: nox.Session, module: str, *arguments: str) -> None:
+    """`python -m module …` in the environment that the session `environment` has made."""
+    session.run(SHARED, "-m", module, *arguments, external=True)
+
+
 @nox.session
+def environment(session: nox.Session) -> None:
+    """The environment of `tests`, `httpx2`, `pages`, `foreign` and `types`, which make it themselves."""
+    install(session, "test", "types")
+
+
+@nox.session(requires=["environment"], venv_backend="none")
 def tests(session: nox.Session) -> None:
     """The suite on asyncio and trio, with branch coverage."""
-    install(session, "test")
-    session.run("pytest", "--cov", "--cov-report=term", *session.posargs)
+    run_in_shared(session, "pytest", *SIDE_BY_SIDE, "--cov", "--cov-report=term", *session.posargs)
 
 
 @nox.session(python=PYTHONS, tags=["every-python"])
@@ -38,11 +53,10 @@ def compat(session: nox.Session) -> None:
     session.run("pytest", "-q", *session.posargs)
 
 
-@nox.session
+@nox.session(requires=["environment"], venv_backend="none")
 def httpx2(session: nox.Session) -> None:
     """The suite with httpx2, the maintained continuation of httpx, in the place of httpx."""
-    install(session, "test", "httpx2")
-    session.run("pytest", "-q", "-p", "tests.support.use_httpx2", *session.posargs)
+    run_in_shared(session, "pytest", *SIDE_BY_SIDE, "-p", "tests.support.use_httpx2", *session.posargs)
 
 
 @nox.session
@@ -54,13 +68,12 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", *([] if fix else ["--check"]))
 
 
-@nox.session
+@nox.session(requires=["environment"], venv_backend="none")
 def types(session: nox.Session) -> None:
     """Mypy strict, pyright strict, and the completeness of the published types."""
-    install(session, "test", "types")
-    session.run("mypy")
-    session.run("pyright", "--warnings")
-    session.run("pyright", "--verifytypes", "wechatpay_async", "--ignoreexternal")
+    run_in_shared(session, "mypy")
+    run_in_shared(session, "pyright", "--pythonpath", SHARED, "--warnings")
+    run_in_shared(session, "pyright", "--pythonpath", SHARED, "--verifytypes", "wechatpay_async", "--ignoreexternal")
 
 
 @nox.session
@@ -100,18 +113,16 @@ def soak(session: nox.Session) -> None:
     session.run("pytest", "tests/sandbox/test_states.py", env={"SANDBOX_RUNS": "2000"})
 
 
-@nox.session
+@nox.session(requires=["environment"], venv_backend="none")
 def pages(session: nox.Session) -> None:
     """The pages of the sandbox and of the example shop in a real Chromium, which must be installed."""
-    install(session, "test")
-    session.run("pytest", "-m", "browser", *session.posargs)
+    run_in_shared(session, "pytest", *SIDE_BY_SIDE, "-m", "browser", *session.posargs)
 
 
-@nox.session
+@nox.session(requires=["environment"], venv_backend="none")
 def foreign(session: nox.Session) -> None:
     """Clients by others against the sandbox: `wechatpayv3` of PyPI, and on Node.js `wechatpay-axios-plugin` of npm."""
-    install(session, "test")
-    session.run("pytest", "-m", "foreign or not foreign", "tests/foreign", *session.posargs)
+    run_in_shared(session, "pytest", "-m", "foreign or not foreign", "tests/foreign", *session.posargs)
 
 
 @nox.session
