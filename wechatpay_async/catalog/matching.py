@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from urllib.parse import unquote
 
 from .model import API, Operation, OperationKey, TreeNode
@@ -38,9 +39,14 @@ def _fits(node: TreeNode, rest: list[str], method: str) -> Iterator[_Fit]:
     segment, *below = rest
     if segment in node.children and not segment.startswith("{"):
         yield from _fits(node.children[segment], below, method)
-    for name in sorted(child for child in node.children if child.startswith("{") and segment):
+    for name in _placeholders(node) if segment else ():
         for key, values in _fits(node.children[name], below, method):
             yield key, {name[1:-1]: segment, **values}
+
+
+@cache
+def _placeholders(node: TreeNode) -> tuple[str, ...]:
+    return tuple(sorted(child for child in node.children if child.startswith("{")))
 
 
 def _digits_where_due(found: Operation, values: Mapping[str, str]) -> bool:

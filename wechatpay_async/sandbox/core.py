@@ -403,7 +403,7 @@ class Sandbox:
         """The one way from a request to its reply."""
         with self.lock, self.book.at(self.clock()):
             self.tick()
-            call = Call(self.book.now, request.method, request.target, dict(request.headers), request.body)
+            call = Call(self.book.now, request.method, request.target, request.named_headers, request.body)
             visit = _Visit(request, call, base_url)
             reply = self._reply(visit)
             call.status, call.answer_headers, call.answer_body = reply.status, reply.headers, reply.body
@@ -459,8 +459,10 @@ class Sandbox:
     def _opened(self, visit: _Visit, operation: Operation, body: Any, query: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Body and query in the clear; the key is the one that `Wechatpay-Serial` names."""
         key = self._named_key(visit)
+        if not sensitive.takes_sensitive(operation):
+            return body, query
         query_schema = operation.query_schema
-        body_schema = operation.body or _form_schema(operation)
+        body_schema = operation.body or sensitive.form_schema(operation)
         if not sensitive.has_sensitive(body_schema, body) and not sensitive.has_sensitive(query_schema, query):
             return body, query
         if key is None:
@@ -499,7 +501,7 @@ class Sandbox:
         return status, data
 
     def _with_sealed_fields(self, visit: _Visit, operation: Operation, answer: Answer) -> Answer:
-        fields = operation.responses.get(str(answer.status))
+        fields = operation.responses.get(str(answer.status)) if sensitive.answers_with_sensitive(operation) else None
         if fields is not None and visit.merchant is not None and answer.data is not None and not answer.fields_sealed:
             answer.data = sensitive.seal_fields(fields, answer.data, visit.merchant.private_key.public_key())
         if operation.download or not operation.response_signed:
@@ -578,7 +580,7 @@ def _call_step(request: Request, call: Call, base_url: str) -> dict[str, Any]:
         "at": call.at,
         "method": request.method,
         "target": request.target,
-        "headers": dict(request.headers),
+        "headers": call.request_headers,
         "body": base64.b64encode(request.body).decode(),
         "certificate": base64.b64encode(certificate).decode() if certificate else "",
         "secure": request.is_secure,
@@ -602,9 +604,3 @@ def _answer_instead(fault: Fault | None) -> Answer | None:
     if kind == "bad_gateway":
         return Answer(502, content=b"<html><body><h1>502 Bad Gateway</h1></body></html>", media_type="text/html", signed=False)
     return None
-
-
-def _form_schema(operation: Operation) -> catalog.Schema:
-    """The meta of an upload as a schema."""
-    meta = next((item for item in operation.form if item.get("format") == "json"), None)
-    return meta.get("contentSchema", {}) if meta else {}

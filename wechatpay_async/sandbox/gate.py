@@ -175,13 +175,16 @@ def _no_constant(name: str) -> NoReturn:
 def _refuse_null_and_emoji(value: Any, where: str) -> None:
     if value is None:
         raise Refusal(400, "PARAM_ERROR", f"输入源“{where}”不能为null", {"location": "body", "field": where})
-    if isinstance(value, str) and not value.isascii() and any(not _in_plane_zero(letter) for letter in value):
-        raise Refusal(400, "PARAM_ERROR", f"输入源“{where}”含有不支持的字符", {"location": "body", "field": where})
-    for name, member in (as_object(value) or {}).items():
-        _refuse_null_and_emoji(name, where)
-        _refuse_null_and_emoji(member, f"{where}/{name}")
-    for index, item in enumerate(as_array(value) or []):
-        _refuse_null_and_emoji(item, f"{where}/{index}")
+    if isinstance(value, str):
+        if not value.isascii() and any(not _in_plane_zero(letter) for letter in value):
+            raise Refusal(400, "PARAM_ERROR", f"输入源“{where}”含有不支持的字符", {"location": "body", "field": where})
+    elif (members := as_object(value)) is not None:
+        for name, member in members.items():
+            _refuse_null_and_emoji(name, where)
+            _refuse_null_and_emoji(member, f"{where}/{name}")
+    else:
+        for index, item in enumerate(as_array(value) or []):
+            _refuse_null_and_emoji(item, f"{where}/{index}")
 
 
 def _in_plane_zero(letter: str) -> bool:

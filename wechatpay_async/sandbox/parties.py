@@ -7,6 +7,7 @@ import string
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 from cryptography import x509
@@ -174,7 +175,7 @@ class Merchant:
     #: When the merchant began to move from certificates to the public key.
     switch_started: float | None = None
 
-    @property
+    @cached_property
     def serial(self) -> str:
         return serial_of(self.certificate)
 

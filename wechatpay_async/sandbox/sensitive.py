@@ -6,18 +6,42 @@ https://pay.weixin.qq.com/doc/v3/merchant/4013053257
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from wechatpay_async.catalog import Parameter, Schema
+from wechatpay_async.catalog import Operation, Parameter, Schema
 
 from .seal import open_field, seal_field
 from .wire import Refusal, as_array, as_object
 
-__all__ = ["has_sensitive", "open_fields", "seal_fields"]
+__all__ = ["answers_with_sensitive", "form_schema", "has_sensitive", "open_fields", "seal_fields", "takes_sensitive"]
 
 Change = Callable[[str, str, "Schema | Parameter"], str]
+
+
+@cache
+def takes_sensitive(operation: Operation) -> bool:
+    """Whether any field that an operation takes is sensitive."""
+    return _has_mark(operation.body or form_schema(operation)) or _has_mark(operation.query_schema)
+
+
+@cache
+def answers_with_sensitive(operation: Operation) -> bool:
+    """Whether any field of an operation's answers is sensitive."""
+    return any(schema is not None and _has_mark(schema) for schema in operation.responses.values())
+
+
+def form_schema(operation: Operation) -> Schema:
+    """The meta of an upload as a schema."""
+    meta = next((item for item in operation.form if item.get("format") == "json"), None)
+    return meta.get("contentSchema", {}) if meta else {}
+
+
+def _has_mark(schema: Schema | Parameter) -> bool:
+    inner = [*schema.get("properties", {}).values(), *schema.get("anyOf", []), schema.get("items", {})]
+    return bool(schema.get("sensitive")) or any(_has_mark(each) for each in inner if each)
 
 
 def has_sensitive(schema: Schema | Parameter | None, value: Any) -> bool:

@@ -34,6 +34,14 @@ class Request:
     is_secure: bool = False
 
     @property
+    def named_headers(self) -> dict[str, str]:
+        """The headers by name; of a name that came twice, the first."""
+        named: dict[str, str] = {}
+        for name, value in self.headers.items():
+            named.setdefault(name, value)
+        return named
+
+    @property
     def path(self) -> str:
         return self.target.partition("?")[0]
 
