@@ -28,7 +28,7 @@ __all__ = ["Figures", "load"]
 
 WORKERS = 16
 #: Of ten calls: orders and pay-score orders are few, and asked for often, as in life.
-MIX = ("place", "query", "query", "query", "pay", "query", "refund", "query", "score", "certificates")
+MIX = ("place", "query", "query", "query", "pay", "query", "refund", "query", "score", "complaints")
 ORDERS = 500
 
 
@@ -62,6 +62,11 @@ class Customer:
     def order(self) -> str:
         return f"load-{self.turn % (ORDERS // WORKERS):04}-{self.number:02}"
 
+    async def pay(self) -> None:
+        answer = await self.people.post("/_sandbox/pay", json={"out_trade_no": self.order()})
+        if answer.status_code != 200 and answer.json().get("code") not in {"ORDERPAID", "NOT_FOUND"}:
+            raise NotPaid(answer.text)
+
     async def step(self) -> None:
         self.turn += 1
         kind = MIX[self.turn % len(MIX)]
@@ -69,16 +74,20 @@ class Customer:
         if kind == "place" or self.turn <= self.number + ORDERS // WORKERS:
             await v3.pay.transactions.native.post(native_order(self.order(), notify_url="http://127.0.0.1:9/none"))  # type: ignore[arg-type]  # a plain dict
         elif kind == "pay":
-            await self.people.post("/_sandbox/pay", json={"out_trade_no": self.order()})
+            await self.pay()
         elif kind == "refund":
             number = self.order()
             await v3.refund.domestic.refunds.post(refund_of(number, f"r{number}"[:32], 1))  # type: ignore[arg-type]  # a plain dict
         elif kind == "score":
             await v3.payscore.serviceorder.post(score_order(f"s{self.order()}"))  # type: ignore[arg-type]  # a plain dict
-        elif kind == "certificates":
+        elif kind == "complaints":
             await v3.merchant_service.complaints_v2.get(params={"begin_date": "2026-11-25", "end_date": "2026-11-25"})
         else:
             await v3.pay.transactions.out_trade_no._out_trade_no_.get(out_trade_no=self.order(), params={"mchid": self.mchid})
+
+
+class NotPaid(Exception):
+    """The payer saw something that is no answer of a phone."""
 
 
 #: Refusals that the business has good reasons for: paid already, not paid yet, refunded a moment ago.
@@ -134,7 +143,7 @@ async def _work(customer: Customer, figures: Figures, started: float, seconds: f
         before = time.monotonic()
         try:
             await customer.step()
-        except WechatpayError as error:
+        except (WechatpayError, NotPaid, httpx.HTTPError) as error:
             code: Any = getattr(error, "code", type(error).__name__)
             if code not in EXPECTED:
                 figures.errors[f"{code}: {error}"[:120]] += 1
