@@ -48,6 +48,7 @@ Opener: TypeAlias = Callable[[str], AbstractAsyncContextManager[httpx.Response]]
 
 _PIECE = 262_144
 _TAG = 16
+_AES_KEY, _SM4_KEY = 32, 16
 # Bills shrink to a tenth, the most repetitive to a fiftieth; gzip itself can do 1 to 1,032.
 _BOMB_RATIO = 200
 _BOMB_FROM = 16 * 1024**2
@@ -225,13 +226,17 @@ class _Gunzip:
 
 
 class _Decryption:
-    """AES-256-GCM whose tag is the last 16 bytes. What it gives is not trusted before `finish`: it goes to a file that nobody sees yet."""
+    """AES-256-GCM, or SM4-GCM by the length of its key, the tag in the last 16 bytes.
+
+    What it gives is not trusted before `finish`: it goes to a file that nobody sees yet.
+    """
 
     def __init__(self, key: FileKey) -> None:
-        if len(key.key) != 32:
-            raise DecryptionError(f"the key of the file has {len(key.key)} bytes, not 32")
+        if len(key.key) not in (_AES_KEY, _SM4_KEY):
+            raise DecryptionError(f"the key of the file has {len(key.key)} bytes, neither {_AES_KEY} (AES) nor {_SM4_KEY} (SM4)")
+        cipher = algorithms.AES(key.key) if len(key.key) == _AES_KEY else algorithms.SM4(key.key)
         # 96 bits are usual; WeChat Pay sends 16 characters, which GCM takes as well.
-        decryptor = Cipher(algorithms.AES(key.key), modes.GCM(key.nonce)).decryptor()
+        decryptor = Cipher(cipher, modes.GCM(key.nonce)).decryptor()
         self._context: AEADDecryptionContext = decryptor
         self._held = b""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
@@ -251,8 +252,8 @@ def test_an_encrypted_file_that_does_not_open_is_refused(damaged: bytes) -> None
 
 
 def test_a_key_of_another_length_is_refused() -> None:
-    with pytest.raises(DecryptionError, match="16 bytes, not 32"):
-        Sink(io.BytesIO(), key=FileKey(b"k" * 16, b"n" * 16))
+    with pytest.raises(DecryptionError, match=r"24 bytes, neither 32 \(AES\) nor 16 \(SM4\)"):
+        Sink(io.BytesIO(), key=FileKey(b"k" * 24, b"n" * 16))
 
 
 def opener_of(answer: httpx.Response, asked: list[str] | None = None) -> Opener:
@@ -411,3 +412,19 @@ def test_the_signature_of_a_statement_covers_its_hash() -> None:
 def test_a_statement_without_its_hash_is_not_trusted(headers: dict[str, str]) -> None:
     with pytest.raises(MissingSignature, match="Wechatpay-Statement-Sha1"):
         signed_sha1(headers)
+
+
+def test_a_key_of_sixteen_bytes_is_one_of_sm4() -> None:
+    encryptor = Cipher(algorithms.SM4(b"k" * 16), modes.GCM(b"a8607ef79034c49c")).encryptor()
+    ciphertext = encryptor.update(TEXT) + encryptor.finalize() + encryptor.tag
+    file = io.BytesIO()
+    sink = Sink(file, key=FileKey(b"k" * 16, b"a8607ef79034c49c"))
+    for piece in (ciphertext[:7], ciphertext[7:]):
+        sink.feed(piece)
+    sink.finish()
+    assert file.getvalue() == TEXT
+
+    spoilt = Sink(io.BytesIO(), key=FileKey(b"k" * 16, b"a8607ef79034c49c"))
+    spoilt.feed(bytes([ciphertext[0] ^ 1]) + ciphertext[1:])
+    with pytest.raises(DecryptionError, match="the file does not open"):
+        spoilt.finish()
