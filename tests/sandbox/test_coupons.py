@@ -354,6 +354,8 @@ async def test_the_money_of_a_coupon_is_its_merchants(client: Handmade, sandbox:
         number = await activated(client, stock(no_cash=False, use={"available_merchants": ["1900000120"]}))
         coupon = await sent(client, number)
         await payee.call("POST", NATIVE, native_order(mchid="1900000120"))
+        usable = await payee.call("GET", f"{FAVOR}/users/{USER}/coupons?appid={APPID}&available_mchid=1900000120")
+        assert [item["coupon_id"] for item in usable["data"]] == [coupon]
         sandbox.pay("native-0001", coupon_id=coupon)
         assert (sandbox.book.moved["1900000120"], sandbox.book.moved[MCHID]) == (100, -30)
         order = await payee.call("GET", "/v3/pay/transactions/out-trade-no/native-0001?mchid=1900000120")

@@ -135,12 +135,12 @@ def query(ask: Ask) -> Answer:
 
 
 def query_list(ask: Ask) -> Answer:
-    """根据商户号查用户的券: of the merchant that asks, by who made, sent or takes them."""
+    """根据商户号查用户的券: those that the merchant that asks has made or takes, by who made, sent or takes them."""
     wanted = ask.query
     found: list[Coupon] = [
         coupon
         for coupon in ask.book.shelf("coupons_of").get(ask.path["openid"], [])
-        if ask.mchid == coupon.stock.mchid
+        if ask.mchid in {coupon.stock.mchid, *coupon.stock.rule["available_merchants"]}
         and coupon.appid == wanted["appid"]
         and wanted.get("stock_id") in {None, coupon.stock.stock_id}
         and wanted.get("status") in {None, coupon.status}

@@ -230,7 +230,7 @@ def view(order: Order) -> dict[str, Any]:
         "trade_state": order.state,
         "trade_state_desc": TRADE_STATES[order.state],
         "attach": order.terms.get("attach", ""),
-        "promotion_detail": promotion_detail(order),
+        "promotion_detail": _promotion_detail(order),
         "amount": {"total": order.total, "currency": order.currency},
     }
     if order.is_paid:
@@ -253,7 +253,7 @@ def view(order: Order) -> dict[str, Any]:
     return data
 
 
-def promotion_detail(order: Order) -> list[dict[str, Any]]:
+def _promotion_detail(order: Order) -> list[dict[str, Any]]:
     """The coupon that an order was paid with."""
     used = order.promotion
     if not used.coupon_id:

@@ -201,7 +201,7 @@ def finish(book: Book, refund: Refund, status: str) -> None:
 
 
 def _tell(book: Book, refund: Refund) -> None:
-    partner = bool(refund.owner[1])
+    partner, amounts = bool(refund.owner[1]), _amounts(refund)
     resource: dict[str, Any] = ({"sp_mchid": refund.owner[0], "sub_mchid": refund.owner[1]} if partner else {"mchid": refund.owner[0]}) | {
         "out_trade_no": refund.out_trade_no,
         "transaction_id": refund.transaction_id,
@@ -209,7 +209,7 @@ def _tell(book: Book, refund: Refund) -> None:
         "refund_id": refund.refund_id,
         "refund_status": refund.status,
         "user_received_account": "支付用户零钱",
-        "amount": {name: _amounts(refund)[name] for name in ("total", "refund", "payer_total", "payer_refund")},
+        "amount": {name: amounts[name] for name in ("total", "refund", "payer_total", "payer_refund")},
     }
     if refund.status == "SUCCESS":
         resource["success_time"] = rfc3339(refund.finished)
