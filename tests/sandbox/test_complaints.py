@@ -59,7 +59,7 @@ async def test_an_address_is_created_changed_and_deleted(client: Handmade) -> No
     for method, body in (("GET", None), ("PUT", first), ("DELETE", None)):
         assert await client.refused(method, ADDRESS, body) == (400, "RESOURCE_NOT_EXISTS"), method
     assert await client.call("POST", ADDRESS, first) == {"mchid": MCHID} | first
-    assert await client.refused("POST", ADDRESS, second) == (400, "ALREADY_EXISTS")
+    assert await client.refused("POST", ADDRESS, second) == (400, "RESOURCE_ALREADY_EXISTS")
     assert await client.call("PUT", ADDRESS, second) == {"mchid": MCHID} | second
     assert await client.call("GET", ADDRESS) == {"mchid": MCHID} | second
     assert await client.refused("PUT", ADDRESS, {"url": "http://merchant.example/"}) == (400, "PARAM_ERROR")
@@ -180,6 +180,15 @@ async def test_a_refund_of_what_nobody_complained_about(client: Handmade, sandbo
     await client.call("POST", "/v3/refund/domestic/refunds", refund_of("native-0002"))
     sandbox.finish_refund("refund-0001")
     assert await kinds(client, one) == ["USER_CREATE_COMPLAINT"]
+
+
+async def test_money_that_is_back_already_is_not_agreed_to(client: Handmade, sandbox: Sandbox) -> None:
+    await paid(client, sandbox)
+    await client.call("POST", "/v3/refund/domestic/refunds", refund_of("native-0001"))
+    sandbox.finish_refund("refund-0001")
+    one = f"{LIST}/{sandbox.complain('native-0001', 'x', problem_type='REFUND').complaint_id}"
+    assert (await client.call("GET", one))["complaint_full_refunded"] is True
+    assert await client.refused("POST", f"{one}/update-refund-progress", {"action": "APPROVE"}) == (400, "INVALID_REQUEST")
 
 
 async def test_a_refund_that_failed_changes_nothing(client: Handmade, sandbox: Sandbox) -> None:
