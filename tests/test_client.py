@@ -29,6 +29,7 @@ from tests.support.keys import (
 from tests.support.platform import NOW, Platform, answer, check_request, client, settings, signed_headers
 from wechatpay_async import Response, Wechatpay, errors
 from wechatpay_async.crypto import aes, rsa
+from wechatpay_async.environment import settings_from
 from wechatpay_async.platform_keys import StaticKeys
 from wechatpay_async.protocol.sealed import Sealed
 
@@ -697,6 +698,29 @@ def test_an_environment_without_a_public_key() -> None:
     assert repr(Wechatpay.from_env({**environment, "WECHATPAY_PLATFORM_KEYS": "auto"}).notifications)
 
 
+def test_the_settings_that_an_environment_can_hold() -> None:
+    environ = {
+        f"WECHATPAY_{name}": name
+        for name in ("AGENT_SECRET", "BRAND_ID", "MERCHANT_CERT", "PKCS12", "PKCS12_PASSWORD", "SECRET", "VALIDATE")
+    }
+    found = settings_from(
+        {"WECHATPAY_MCHID": MCHID, "WECHATPAY_PRIVATE_KEY": "key.pem", "WECHATPAY_TIMEOUT": "12.5", "WECHATPAY_DEADLINE": "40", **environ}
+    )
+    assert found == {
+        "mchid": MCHID,
+        "private_key": "key.pem",
+        "timeout": 12.5,
+        "deadline": 40.0,
+        "agent_secret": "AGENT_SECRET",
+        "brand_id": "BRAND_ID",
+        "merchant_cert": "MERCHANT_CERT",
+        "pkcs12": "PKCS12",
+        "pkcs12_password": "PKCS12_PASSWORD",
+        "secret": "SECRET",
+        "validate": "VALIDATE",
+    }
+
+
 def test_settings_from_the_real_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
@@ -711,6 +735,8 @@ def test_settings_from_the_real_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ({"WECHATPAY_PUBLIC_KEY": ""}, "WECHATPAY_PUBLIC_KEY", "go together"),
         ({"WECHATPAY_PUBLIC_KEY_ID": ""}, "WECHATPAY_PUBLIC_KEY_ID", "go together"),
         ({"WECHATPAY_APIV3KEY": "x"}, "WECHATPAY_APIV3KEY", "did you mean WECHATPAY_APIV3_KEY?"),
+        ({"WECHATPAY_DEADLINE": "a minute"}, "WECHATPAY_DEADLINE", "expected seconds as a number (WECHATPAY_DEADLINE=30)"),
+        ({"WECHATPAY_TIMEOUT": "0"}, "timeout", "0.0 seconds"),
     ],
 )
 def test_a_wrong_environment(changes: dict[str, str], parameter: str, message: str) -> None:

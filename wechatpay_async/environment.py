@@ -18,12 +18,16 @@ _VARIABLES: Mapping[str, str] = {
     "WECHATPAY_PRIVATE_KEY_PASSWORD": "private_key_password",
     "WECHATPAY_APIV3_KEY": "apiv3_key",
     "WECHATPAY_SECRET": "secret",
+    "WECHATPAY_AGENT_SECRET": "agent_secret",
     "WECHATPAY_MERCHANT_CERT": "merchant_cert",
+    "WECHATPAY_PKCS12": "pkcs12",
+    "WECHATPAY_PKCS12_PASSWORD": "pkcs12_password",
     "WECHATPAY_BRAND_ID": "brand_id",
     "WECHATPAY_BASE_URL": "base_url",
     "WECHATPAY_VALIDATE": "validate",
     "WECHATPAY_PLATFORM_KEYS": "platform_keys",
 }
+_SECONDS: Mapping[str, str] = {"WECHATPAY_TIMEOUT": "timeout", "WECHATPAY_DEADLINE": "deadline"}
 _PUBLIC_KEY_ID, _PUBLIC_KEY = "WECHATPAY_PUBLIC_KEY_ID", "WECHATPAY_PUBLIC_KEY"
 
 
@@ -34,7 +38,8 @@ def settings_from(environ: Mapping[str, str]) -> dict[str, Any]:
     """
     check_kind("environ", environ, Mapping, "a mapping of names to text", hint="from_env() reads os.environ")
     settings: dict[str, Any] = {setting: environ[name] for name, setting in _VARIABLES.items() if environ.get(name)}
-    known = [*_VARIABLES, _PUBLIC_KEY_ID, _PUBLIC_KEY]
+    settings |= {setting: _seconds(name, environ[name]) for name, setting in _SECONDS.items() if environ.get(name)}
+    known = [*_VARIABLES, *_SECONDS, _PUBLIC_KEY_ID, _PUBLIC_KEY]
     for name in environ:
         check_kind("environ", name, str, "names as text")
         if name.startswith("WECHATPAY_") and name not in known and (near := nearest(name, known, likeness=0.9)):
@@ -49,3 +54,10 @@ def settings_from(environ: Mapping[str, str]) -> dict[str, Any]:
         if setting not in settings:
             raise ConfigError(name, "missing from the environment")
     return settings
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(name, "expected seconds as a number", hint=f"{name}=30") from None
