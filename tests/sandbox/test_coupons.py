@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.sandbox.examples import APPID, MCHID, native_order, refund_of
@@ -554,6 +555,26 @@ async def test_the_address_for_notifications(client: Handmade, sandbox: Sandbox)
     assert await client.call("GET", f"{callbacks}?mchid={MCHID}") == {"mchid": MCHID, "notify_url": url}
     await paid_with(client, sandbox, await sent(client, await activated(client, stock())))
     assert [notice.event_type for notice in sandbox.book.notices] == ["TRANSACTION.SUCCESS"]
+
+
+async def test_the_cashier_offers_the_best_coupon(client: Handmade, sandbox: Sandbox) -> None:
+    small = await sent(client, await activated(client, stock("1", face=20)), "1")
+    large = await sent(client, await activated(client, stock("2", face=30)), "2", OTHER)
+    await sent(client, await activated(client, stock("3", face=40, least=101)), "3")
+    await client.call("POST", NATIVE, native_order())
+    jsapi = native_order("jsapi-0001", payer={"openid": USER})
+    await client.call("POST", "/v3/pay/transactions/jsapi", jsapi)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app), base_url="http://127.0.0.1") as people:
+
+        async def press(number: str, action: str) -> str:
+            form = {"kind": "order", "mchid": MCHID, "sub_mchid": "", "no": number, "action": action}
+            return (await people.post("/_sandbox/pages/cashier/sheet", data=form)).text
+
+        assert "¥0.20" in await press("jsapi-0001", "cancel")
+        assert "¥0.30" in await press("native-0001", "pay_with_coupon")
+        assert "Done." in await press("jsapi-0001", "pay_with_coupon")
+    paid = sandbox.book.orders
+    assert [paid[((MCHID, ""), number)].promotion.coupon_id for number in ("native-0001", "jsapi-0001")] == [large, small]
 
 
 async def test_what_became_of_the_coupons_as_files(client: Handmade, sandbox: Sandbox) -> None:

@@ -21,7 +21,7 @@ from .context import Ask, Routes, check_notify_url, parse_moment, refuse_foreign
 from .coupon_flows import Flow, record
 from .stocks import Stock, check_request_no, find_own, page_of
 
-__all__ = ["ROUTES", "Coupon", "choose", "expire", "find_coupon", "give_back", "share_of_refund", "use"]
+__all__ = ["ROUTES", "Coupon", "best_of", "choose", "expire", "find_coupon", "give_back", "share_of_refund", "use"]
 
 _DAY = 86_400
 _MOST_SHOWN, _USUALLY_SHOWN = 100, 20
@@ -218,6 +218,21 @@ def choose(book: Book, coupon: Coupon, order: Order, openid: str, bank_type: str
         has_cash=coupon.stock.has_cash,
         goods=tuple(_spared(goods, coupon.face)),
     )
+
+
+def best_of(book: Book, order: Order) -> Coupon | None:
+    """The coupon that spares an order's payer most; of any user's where the payer is not known yet."""
+    held: dict[str, list[Coupon]] = book.shelf("coupons_of")
+    offered = held.get(order.openid, []) if order.openid else [coupon for coupons in held.values() for coupon in coupons]
+    return max((coupon for coupon in offered if _is_usable(book, coupon, order)), key=lambda coupon: coupon.face, default=None)
+
+
+def _is_usable(book: Book, coupon: Coupon, order: Order) -> bool:
+    try:
+        choose(book, coupon, order, "", "OTHERS")
+    except Refusal:
+        return False
+    return True
 
 
 def _unusable(message: str) -> Refusal:

@@ -75,6 +75,8 @@ CHINESE = {
     "Do not type the password": "不输入密码",
     "Confirm": "确认",
     "Pay now": "立即支付",
+    "Coupon": "代金券",
+    "Pay with the coupon": "使用代金券支付",
     "Receive the money": "确认收款",
     "Agree": "同意签约",
     "End the contract": "解约",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import segno
 
+from ..flows import coupons
 from ..flows.complaints import PROBLEM_TYPES, Complaint
 from ..flows.contracts import Contract
 from ..flows.parking import Entry
@@ -58,6 +59,8 @@ class Sheet:
     #: The label of a text that goes with the actions; empty where none does.
     asks: str = ""
     code_url: str = ""
+    #: The coupon that an order is paid with where the payer wants one.
+    coupon_id: str = ""
     expires: float = 0
 
     @property
@@ -112,7 +115,13 @@ def sheet_of_order(book: Book, order: Order) -> Sheet:
             Action("decline", "Do not type the password") if typing else Action("cancel", "Cancel"),
             Action("expire", "Let it expire"),
         ]
+        if not order.combine_out_trade_no and (coupon := coupons.best_of(book, order)) is not None:
+            made.coupon_id = coupon.coupon_id
+            made.facts.append(("Coupon", "yuan", coupon.face))
+            made.actions.insert(1, Action("pay_with_coupon", "Pay with the coupon"))
     elif order.is_paid:
+        if order.promotion.coupon_id:
+            made.facts.append(("Coupon", "yuan", order.promotion.amount))
         _add_complaint(book, order, made)
     return made
 
@@ -363,8 +372,9 @@ def act(sandbox: Sandbox, sheet: Sheet, action: str, text: str = "") -> None:
         sandbox.clock.advance(max(0.0, sheet.expires - sandbox.clock()) + 1)
     elif action == "decline":
         sandbox.decline(sheet.number, mchid=sheet.sub_mchid or sheet.mchid)
-    elif sheet.kind == "order" and action == "pay":
-        sandbox.pay(sheet.number, mchid=sheet.sub_mchid or sheet.mchid)
+    elif sheet.kind == "order" and action in {"pay", "pay_with_coupon"}:
+        chosen = sheet.coupon_id if action == "pay_with_coupon" else None
+        sandbox.pay(sheet.number, mchid=sheet.sub_mchid or sheet.mchid, coupon_id=chosen)
     elif sheet.kind == "order" and action in _PROBLEMS:
         sandbox.complain(sheet.number, text, problem_type=_PROBLEMS[action], mchid=sheet.sub_mchid or sheet.mchid)
     elif sheet.kind == "complaint":
