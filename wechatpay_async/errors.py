@@ -79,6 +79,16 @@ class WechatpayError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Task queues and process pools send errors as pickles. The constructors take other arguments than `Exception` keeps, and a way to
+        # ask WeChat Pay is bound to its client.
+        state = {name: value for name, value in self.__dict__.items() if name != "_resolver"}
+        return _restored, (type(self), self.args), state
+
+
+def _restored(kind: type[WechatpayError], arguments: tuple[Any, ...]) -> WechatpayError:
+    return kind.__new__(kind, *arguments)
+
 
 class ConfigError(WechatpayError, ValueError):
     """A setting cannot be right. `parameter` is the name of the argument; the text never shows its value."""

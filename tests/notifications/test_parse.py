@@ -369,3 +369,9 @@ async def test_a_client_s_own_notifications_open_them() -> None:
     request = signed(compact(message(resource, event_type="MCHTRANSFER.QQWALLETBILL.FINISHED")), timestamp=platform.NOW)
     async with platform.client(platform.Platform()) as wxpay:
         assert (await wxpay.notifications.parse(request.headers, request.body)).resource == {"out_bill_no": "1", "user_name": "张三"}
+
+
+def test_headers_as_asgi_has_them() -> None:
+    request = callback()
+    as_bytes: Any = {name.encode(): value.encode() for name, value in request.headers.items()}
+    assert receiver().parse_blocking(as_bytes, request.body).id == "EV-2018022511223320873"

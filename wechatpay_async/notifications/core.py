@@ -81,7 +81,8 @@ def read_signature(headers: Mapping[str, str]) -> SignatureHeaders:
             return SignatureHeaders(*direct)
     except (KeyError, TypeError):  # another case, or a value that is no text
         pass
-    return signature_headers({name: value for name, value in headers.items() if _is_text(name) and _is_text(value)})
+    texts = ((_header_text(name), _header_text(value)) for name, value in headers.items())
+    return signature_headers({name: value for name, value in texts if name is not None and value is not None})
 
 
 def verify(key: PlatformKey, headers: SignatureHeaders, body: bytes) -> None:
@@ -163,8 +164,11 @@ def _sealed_fields(event_type: str) -> sensitive.Plan | None:
     return None if event is None else sensitive.event_plan(event)
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+def _header_text(value: object) -> str | None:
+    """A header's name or value as text; ASGI has them as bytes."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if isinstance(value, str) else None
 
 
 def _text(value: object) -> str:
