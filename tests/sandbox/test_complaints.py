@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.sandbox.conftest import MakeSandbox
-from tests.sandbox.examples import APPID, MCHID, native_order, refund_of
+from tests.sandbox.examples import APPID, MCHID, native_order, refund_of, score_order
 from tests.sandbox.test_notifications import Merchant
 from tests.sandbox.test_uploads import TYPE, form
 from tests.support.handmade import OAEP, Handmade
@@ -217,6 +217,18 @@ async def test_a_refund_may_be_refused_with_proof(client: Handmade, sandbox: San
     assert (newest["operate_type"], newest["operate_details"], newest["image_list"]) == ("MERCHANT_REFUSE_RERUND", "商品已使用", [url])
     assert newest["complaint_media_list"] == {"media_type": "OPERATION_IMAGE", "media_url": [url]}
     assert await client.refused("POST", progress, {"action": "APPROVE"}) == (400, "INVALID_REQUEST")
+
+
+async def test_a_complaint_about_a_pay_score_order_names_it(client: Handmade, sandbox: Sandbox) -> None:
+    await client.call("POST", "/v3/payscore/serviceorder", score_order())
+    sandbox.payscore.confirm("score-0001")
+    bill = {"post_payments": [{"name": "x", "amount": 40}], "total_amount": 40, "time_range": {"end_time": "20251125130000"}}
+    who = {"appid": APPID, "service_id": score_order()["service_id"]}
+    await client.call("POST", "/v3/payscore/serviceorder/score-0001/complete", who | bill)
+    order = sandbox.payscore.pay("score-0001")
+    seen = await client.call("GET", f"{LIST}/{sandbox.complain(order.out_trade_no, 'x').complaint_id}")
+    assert seen["service_order_info"] == [{"out_order_no": "score-0001", "state": "DONE"}]
+    assert "payer_phone" not in seen
 
 
 async def test_only_who_asked_for_a_refund_is_answered_so(client: Handmade, sandbox: Sandbox) -> None:

@@ -131,9 +131,8 @@ def _view(item: Complaint) -> dict[str, Any]:
         "complaint_detail": item.detail,
         "complaint_state": item.state,
         "complainted_mchid": item.mchid,
-        "payer_phone": item.phone,
         "complaint_order_info": [{"transaction_id": order.transaction_id, "out_trade_no": order.out_trade_no, "amount": order.total}],
-        "service_order_info": [],
+        "service_order_info": [{"out_order_no": order.score_order_no, "state": "DONE"}] if order.score_order_no else [],
         "complaint_media_list": [],
         "complaint_full_refunded": item.is_fully_refunded,
         "incoming_user_response": item.is_waiting,
@@ -146,20 +145,25 @@ def _view(item: Complaint) -> dict[str, Any]:
     }
     if item.problem_type == "REFUND":
         data["apply_refund_amount"] = item.refund_amount
-    return data
+    return data | _phone(item)
+
+
+def _phone(item: Complaint) -> dict[str, str]:
+    """Only where the user has given one: https://pay.weixin.qq.com/wiki/doc/apiv3/apis/chapter10_2_8.shtml"""
+    return {"payer_phone": item.phone} if item.phone else {}
 
 
 def _old_view(item: Complaint) -> dict[str, Any]:
     state = "PAYER_CANCELED" if item.is_revoked else "MERCHANT_REFUNDED" if item.is_fully_refunded else "PAYER_COMPLAINTED"
-    return {
+    data: dict[str, Any] = {
         "out_trade_no": item.order.out_trade_no,
         "transaction_id": item.order.transaction_id,
         "complaint_time": _moment(item.filed),
         "amount": item.order.total,
-        "payer_phone": item.phone,
         "complaint_detail": item.detail,
         "complaint_state": state,
-    } | ({"sub_mchid": item.mchid} if item.order.owner[1] else {})
+    }
+    return data | _phone(item) | ({"sub_mchid": item.mchid} if item.order.owner[1] else {})
 
 
 def _saying_view(ask: Ask, each: Saying) -> dict[str, Any]:
