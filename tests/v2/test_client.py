@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support.keys import MCHID, MERCHANT_KEY, SECRET, certificate, pem
 from wechatpay_async import Wechatpay
-from wechatpay_async.errors import BadSignature, Conflict, OutcomeUnknown, WechatpayError
+from wechatpay_async.errors import BadSignature, Conflict, InvalidData, OutcomeUnknown, WechatpayError
 from wechatpay_async.protocol import v2, xml
 
 pytestmark = pytest.mark.anyio
@@ -135,3 +136,35 @@ async def test_a_complete_order_passes_the_strictest_check() -> None:
     }
     async with client(lambda _: httpx.Response(200, content=reply(result_code="SUCCESS")), validate="strict") as wxpay:
         assert (await wxpay.v2.pay.micropay.post(order)).data["result_code"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("validate", ["off", "strict"])
+async def test_what_is_none_or_empty_is_neither_sent_nor_signed_nor_refused(validate: Literal["off", "strict"]) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, content=reply(result_code="SUCCESS", appid="wx1"))
+
+    order: Any = {
+        "appid": "wx1",
+        "out_trade_no": "A1",
+        "transaction_id": None,
+        "sign_type": "",
+        "nonce_str": "5K8264ILTKCH16CQ2502SI8ZNMTM67VS",
+    }
+    async with client(answer, validate=validate) as wxpay:
+        await wxpay.v2.pay.orderquery.post(order)
+    _, fields = xml.parse(seen[0].content)
+    assert isinstance(fields, dict)
+    sign = fields.pop("sign")
+    assert fields == {"appid": "wx1", "out_trade_no": "A1", "nonce_str": "5K8264ILTKCH16CQ2502SI8ZNMTM67VS", "mch_id": MCHID}
+    message = f"appid=wx1&mch_id={MCHID}&nonce_str=5K8264ILTKCH16CQ2502SI8ZNMTM67VS&out_trade_no=A1&key={SECRET}"
+    assert sign == hashlib.md5(message.encode(), usedforsecurity=False).hexdigest().upper()
+
+
+async def test_a_field_that_must_be_there_cannot_be_none() -> None:
+    nothing: Any = {"appid": None, "out_trade_no": "A1"}
+    async with client(lambda request: httpx.Response(500), validate="strict") as wxpay:
+        with pytest.raises(InvalidData, match=r"\$\.appid"):
+            await wxpay.v2.pay.orderquery.post(nothing)
