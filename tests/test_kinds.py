@@ -75,8 +75,8 @@ async def _fetch() -> Any:
         (lambda: Notifications(anything(OPEN)), "recipients: expected a list, got Notifications (Notifications([…]))"),
         (lambda: Notifications(anything(None)), "recipients: expected a list, got NoneType (Notifications([…]))"),
         (
-            lambda: Notifications(anything([WXPAY])),
-            "recipients: expected a Recipient or Notifications, got Wechatpay (of a client: wxpay.notifications)",
+            lambda: Notifications(anything(["1900000109"])),
+            "recipients: expected a client, a Recipient or Notifications, got str",
         ),
         (lambda: Notifications([OPEN], clock=anything(0)), "clock: expected a function that gives seconds, got int (clock=time.time)"),
         (lambda: V2Notifications(mchid=anything(5), secret=SECRET.encode()), "mchid: expected text, got int (the number in quotes)"),

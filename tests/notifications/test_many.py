@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from tests.support.callbacks import NOW, TRANSACTION, Callback, callback, compact, message, probe, signed
 from tests.support.keys import APIV3_KEY, MERCHANT_KEY, PLATFORM_KEY
+from tests.support.platform import Platform, client
 from tests.trust import platform as trust
 from wechatpay_async.auto_keys import AutoKeys
 from wechatpay_async.crypto.keys import PlatformKey
@@ -74,6 +75,12 @@ def test_the_serial_leads_to_the_merchant() -> None:
 def test_the_merchants_of_several_clients_can_be_put_together() -> None:
     one, two = recipient("1900000001", key("PUB_KEY_ID_1")), recipient("1900000002", key("PUB_KEY_ID_2"))
     assert notifications(notifications(one), notifications(two)).recipients == (one, two)
+    shop, branch = client(Platform()), client(Platform(), mchid="1900007777")
+    assert Notifications([shop, branch.notifications, one]).recipients == (
+        *shop.notifications.recipients,
+        *branch.notifications.recipients,
+        one,
+    )
 
 
 def test_under_a_shared_key_the_apiv3_key_that_fits_decides() -> None:

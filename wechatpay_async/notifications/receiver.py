@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -60,6 +60,15 @@ class RefreshedKeys(Protocol):
         ...
 
 
+class Receiving(Protocol):
+    """A client."""
+
+    @property
+    def notifications(self) -> Notifications:
+        """What verifies and opens its notifications."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """A merchant, as far as receiving goes.
@@ -100,8 +109,8 @@ _Holders: TypeAlias = "list[tuple[Recipient, PlatformKey]]"
 class Notifications:
     """Verifies and opens notifications.
 
-    `recipients`: one or more `Recipient`, or other `Notifications` whose recipients are taken over: `Notifications([a.notifications,
-    b.notifications])` serves several clients behind one address. `clock`: seconds as float, for tests.
+    `recipients`: one or more `Recipient`, or other `Notifications` and clients whose recipients are taken over: `Notifications([shop,
+    branch])` serves several clients behind one address. `clock`: seconds as float, for tests.
 
     A merchant's own public-key id leads straight to it, however many merchants there are. Where several hold the same key (platform
     certificates can be shared), the message does not say in the open whose it is: after one check of the signature, their APIv3 keys
@@ -112,7 +121,7 @@ class Notifications:
     refreshed before need by the genuine messages that it serves, a merchant without any by a `Refresher`.
     """
 
-    def __init__(self, recipients: Iterable[Recipient | Notifications], *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, recipients: Iterable[Recipient | Notifications | Receiving], *, clock: Callable[[], float] = time.time) -> None:
         flat: list[Recipient] = []
         for entry in _listed(recipients):
             flat.extend(entry.recipients if isinstance(entry, Notifications) else [entry])
@@ -261,13 +270,15 @@ class Notifications:
         )
 
 
-def _listed(recipients: Iterable[Recipient | Notifications]) -> list[Recipient | Notifications]:
+def _listed(recipients: Iterable[Recipient | Notifications | Receiving]) -> list[Recipient | Notifications]:
     """The recipients, one by one. Raises `ConfigError` for what cannot receive anything."""
     if isinstance(recipients, (Recipient, Notifications)) or not isinstance(recipients, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] — callers without a type checker
         raise ConfigError("recipients", f"expected a list, got {type(recipients).__name__}", hint="Notifications([…])")
-    listed = list(recipients)
-    for entry in listed:
-        check_kind("recipients", entry, (Recipient, Notifications), "a Recipient or Notifications", hint="of a client: wxpay.notifications")
+    listed: list[Recipient | Notifications] = []
+    for entry in recipients:
+        found: Any = entry if isinstance(entry, (Recipient, Notifications)) else getattr(entry, "notifications", entry)
+        check_kind("recipients", found, (Recipient, Notifications), "a client, a Recipient or Notifications")
+        listed.append(found)
     return listed
 
 
