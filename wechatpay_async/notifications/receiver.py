@@ -64,8 +64,8 @@ class Receiving(Protocol):
     """A client."""
 
     @property
-    def notifications(self) -> Notifications:
-        """What verifies and opens its notifications."""
+    def notifications(self) -> Any:  # checkers take no cached property for one of its type
+        """The `Notifications` that verify and open its notifications."""
         ...
 
 
