@@ -6,6 +6,7 @@ import builtins
 import io
 import json
 import re
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, redirect_stdout
@@ -14,6 +15,7 @@ from typing import Any
 
 import click
 import pytest
+from click.shell_completion import BashComplete
 from click.testing import Result
 
 from tests.cli.conftest import NOW, Keys
@@ -152,6 +154,15 @@ class TestStart:
 
         with pytest.raises(ModuleNotFoundError):
             command()
+
+    @pytest.mark.parametrize(
+        ("typed", "begun", "completed"),
+        [([], "de", ["decrypt", "demo", "describe"]), (["bill"], "re", ["reconcile"]), (["bill", "download"], "--sub", ["--sub-mchid"])],
+    )
+    def test_the_shell_completes(self, typed: list[str], begun: str, completed: list[str]) -> None:
+        shell = BashComplete(app.wechatpay, {}, "wechatpay", "_WECHATPAY_COMPLETE")
+
+        assert [each.value for each in shell.get_completions(typed, begun)] == completed
 
     def test_an_unknown_command_has_no_module(self) -> None:
         assert app.wechatpay.get_command(click.Context(app.wechatpay), "pay") is None
@@ -296,6 +307,23 @@ def test_a_choice_is_shown_by_its_first() -> None:
 
 def test_the_doctor_needs_no_date_from_the_server() -> None:
     assert doctor._check_clock(None, 0) == []  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_text_without_an_example_is_as_long_as_it_must_be() -> None:
+    assert sample({"type": "string", "minLength": 9}) == "example00"
+    assert sample({"type": "string", "maxLength": 3}) == "exa"
+
+
+class TestWithoutANetwork:
+    """Settings that are right, and a disk or a port that is not."""
+
+    def test_a_port_that_is_taken(self, run: Run, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            result = run("sandbox", "--port", str(taken.getsockname()[1]), "--folder", str(tmp_path / "keys"))
+
+        assert result.exit_code == 2
+        assert "cannot be had" in result.stderr
+        assert not (tmp_path / "keys").exists()
 
 
 def test_a_sample_upload_names_what_it_wants_beside_the_file() -> None:

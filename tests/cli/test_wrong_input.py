@@ -48,6 +48,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "list.json": b"[]",
         "no-entry.json": b'{"data": [{}]}',
         "no-object.json": b'{"data": [1]}',
+        "no-list.json": b'{"data": {}}',
         "ledger.csv": b"out_trade_no,amount\nA1,1\n",
     }.items():
         (tmp_path / name).write_bytes(content)
@@ -79,6 +80,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("certificates", "--from", "list.json"), 1, "this is no list of certificates"),
         (("certificates", "--from", "no-entry.json"), 1, "this is no list of certificates"),
         (("certificates", "--from", "no-object.json"), 1, "this is no list of certificates"),
+        (("certificates", "--from", "no-list.json"), 1, "this is no list of certificates"),
         (("decrypt", ""), 2, "nothing to decrypt"),
         (("decrypt", "@gbk"), 2, "@gbk is not UTF-8"),
         (("decrypt", "{"), 2, "no JSON"),

@@ -73,6 +73,22 @@ def test_every_operation_and_event_has_a_page(language: Language, tmp_path: Path
     assert len(events) == sum(1 for _ in catalog.events())
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_column_of_a_table_has_a_name(language: Language, tmp_path: Path) -> None:
+    """A screen reader reads a column's name before each of its cells."""
+    write_reference(tmp_path, language)
+
+    pages = [*(ROOT / "docs" / language / "guides").glob("*.md"), *tmp_path.rglob("*.md")]
+    head = re.compile(r"^(\|.*\|)\n\|[-:| ]+\|$", re.MULTILINE)
+    nameless = [
+        (page.name, found[1])
+        for page in pages
+        for found in head.finditer(page.read_text(encoding="utf-8"))
+        if not all(cell.strip() for cell in found[1].strip("|").split("|"))
+    ]
+    assert nameless == []
+
+
 def test_a_page_shows_call_fields_and_official_page(tmp_path: Path) -> None:
     write_reference(tmp_path, "en")
 

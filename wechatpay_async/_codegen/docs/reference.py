@@ -53,7 +53,7 @@ def _services_page(services: Sequence[str], words: Words) -> str:
         for service in services
         for operations in [list(catalog.operations(service))]
     ]
-    head = f"| | {words.area} | |\n|---|---|---:|"
+    head = f"| {words.service} | {words.area} | {words.operations} |\n|---|---|---:|"
     return "\n".join([f"# {words.operations}", "", words.operations_intro, "", head, *rows, ""])
 
 
@@ -63,12 +63,14 @@ def _areas(operations: Sequence[Operation], words: Words) -> str:
 
 def _service_page(service: str, operations: Sequence[Operation], words: Words) -> str:
     rows = [f"| [{_cell(each.title)}]({operation_file(each)}) | `{each.id}` |" for each in operations]
-    return "\n".join([f"# {service}", "", f"[{words.operations}](../index.md)", "", "| | |\n|---|---|", *rows, ""])
+    return "\n".join(
+        [f"# {service}", "", f"[{words.operations}](../index.md)", "", f"| {words.name} | {words.operation} |\n|---|---|", *rows, ""]
+    )
 
 
 def _events_page(words: Words) -> str:
     rows = [f"| [`{each.event}`]({event_file(each)}) | {_cell(each.title)} | {each.api} |" for each in catalog.events()]
-    return "\n".join([f"# {words.events}", "", words.events_intro, "", "| | | |\n|---|---|---|", *rows, ""])
+    return "\n".join([f"# {words.events}", "", words.events_intro, "", f"| {words.event} | {words.name} | API |\n|---|---|---|", *rows, ""])
 
 
 def _operation_page(operation: Operation, words: Words) -> str:

@@ -16,6 +16,10 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 class Words:
     """The text of generated pages in one language."""
 
+    service: str
+    operation: str
+    event: str
+    name: str
     operations: str
     operations_intro: str
     events: str
@@ -51,6 +55,10 @@ class Words:
 
 WORDS: Mapping[Language, Words] = {
     "en": Words(
+        service="Service",
+        operation="Operation",
+        event="Notification",
+        name="Name",
         operations="Operations",
         operations_intro="Every documented operation, by service, under its official name. Search finds names, paths and fields.",
         events="Notifications",
@@ -107,6 +115,10 @@ WORDS: Mapping[Language, Words] = {
         original_type="Original type",
     ),
     "zh": Words(
+        service="服务",
+        operation="接口",
+        event="通知",
+        name="名称",
         operations="接口",
         operations_intro="全部公开接口，按服务排列。可以按名称、路径或字段名搜索。",
         events="通知",
