@@ -19,11 +19,11 @@ from shop.service import Shop
 from shop.settings import Settings
 
 from tests.inbox.servers import postgres_server
-from tests.sandbox.conftest import NOON, make_key
+from tests.sandbox.conftest import NOON, make_key, patient_notifier
 from wechatpay_async import Retry, Wechatpay
 from wechatpay_async.sandbox import Sandbox
 
-__all__ = ["make_key"]
+__all__ = ["make_key", "patient_notifier"]
 
 #: Repeats as the shop does in life, without the pauses.
 AT_ONCE = Retry(first_pause=0, longest_pause=0)

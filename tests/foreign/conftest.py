@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.sandbox.conftest import make_key
+from tests.sandbox.conftest import make_key, patient_notifier
 
-__all__ = ["make_key"]
+__all__ = ["make_key", "patient_notifier"]

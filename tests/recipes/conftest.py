@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.docs.test_examples import environment
-from tests.sandbox.conftest import make_key
+from tests.sandbox.conftest import make_key, patient_notifier
 from wechatpay_async.sandbox import Sandbox
 
-__all__ = ["make_key"]
+__all__ = ["make_key", "patient_notifier"]
 
 NOTIFY_URL = "https://shop.example.com/wechatpay/notify"
 

@@ -17,6 +17,7 @@ import trio
 from hypercorn.config import Config
 
 from tests.docs.examples import LANGUAGES, ROOT
+from tests.support.patience import PATIENCE
 from wechatpay_async import Wechatpay
 from wechatpay_async.inbox import SQLiteInbox
 from wechatpay_async.sandbox import Sandbox
@@ -36,7 +37,7 @@ async def aiohttp(sandbox: Sandbox) -> AsyncGenerator[httpx.AsyncClient]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", timeout=PATIENCE, trust_env=False) as client:
             yield client
     finally:
         await runner.cleanup()
@@ -118,7 +119,7 @@ async def test_a_trio_service_is_told_and_asks(sandbox: Sandbox, caplog: pytest.
     async with Wechatpay.from_env() as wxpay, SQLiteInbox("inbox.sqlite") as inbox, trio.open_nursery() as nursery:
         service = Service(wxpay, inbox)
         (address,) = await nursery.start(partial(serve, service.app, config, shutdown_trigger=over.wait))
-        async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=address, timeout=PATIENCE, trust_env=False) as client:
             deliveries = await buy(sandbox, client)
             await client.post("/orders/BOOK20260101031")
         over.set()

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support.handmade import Handmade
+from tests.support.patience import PATIENCE
 from wechatpay_async.sandbox import Sandbox
 
 #: 2025-11-25 12:00:00 +08:00
@@ -22,6 +23,12 @@ MakeSandbox = Callable[..., Sandbox]
 def make_key() -> Callable[[], rsa.RSAPrivateKey]:
     keys = cycle([rsa.generate_private_key(65537, 2048) for _ in range(6)])
     return lambda: next(keys)
+
+
+@pytest.fixture(autouse=True)
+def patient_notifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """WeChat Pay waits five seconds for a merchant, which a busy machine may need."""
+    monkeypatch.setattr("wechatpay_async.sandbox.notifier.PATIENCE", PATIENCE)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from tests.sandbox.conftest import NOON, MakeSandbox
 from tests.sandbox.examples import native_order
 from tests.support.handmade import Handmade, verifies
+from tests.support.patience import PATIENCE
 from wechatpay_async.sandbox import Sandbox
 
 NATIVE = "/v3/pay/transactions/native"
@@ -229,6 +230,6 @@ async def test_the_request_target_is_taken_as_it_was_sent(sandbox: Sandbox) -> N
 def test_serving_without_an_event_loop(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox(clock=time.time)
     with sandbox.serve() as url:
-        assert httpx.get(f"{url}/v3/certificates", headers={"Authorization": ""}).status_code == 401
+        assert httpx.get(f"{url}/v3/certificates", headers={"Authorization": ""}, timeout=PATIENCE).status_code == 401
     with pytest.raises(httpx.ConnectError):
         httpx.get(url)

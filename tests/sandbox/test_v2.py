@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from tests.sandbox.conftest import MakeSandbox
 from tests.support.handmade_v2 import HandmadeV2, as_xml, from_xml, signature
+from tests.support.patience import PATIENCE
 from wechatpay_async import catalog
 from wechatpay_async.sandbox import Sandbox
 from wechatpay_async.sandbox.tls import client_context
@@ -347,7 +348,7 @@ async def test_client_certificates(make_sandbox: MakeSandbox) -> None:
             response = await mtls(sandbox, url, wrong)
             assert response.status_code == 400
             assert b"No required SSL certificate was sent" in response.content
-        async with httpx.AsyncClient(verify=client_context(sandbox.authority, expired, mine.private_key)) as late:
+        async with httpx.AsyncClient(verify=client_context(sandbox.authority, expired, mine.private_key), timeout=PATIENCE) as late:
             with pytest.raises(httpx.TransportError):
                 await late.get(url)
         async with HandmadeV2(sandbox.settings(base_url=url), sandbox.client_tls(certificate=False)) as client:

@@ -20,12 +20,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.sandbox.conftest import NOON, make_key
+from tests.sandbox.conftest import NOON, make_key, patient_notifier
 from tests.support.handmade import Handmade
 from tests.support.patience import PATIENCE
 from wechatpay_async.sandbox import Sandbox
 
-__all__ = ["make_key"]
+__all__ = ["make_key", "patient_notifier"]
 
 HERE = Path(__file__).parent
 
