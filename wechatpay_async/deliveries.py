@@ -77,11 +77,15 @@ async def deliver(
     Without an `inbox` a repeated delivery is handled again. What the key source and the inbox take comes off the `budget`.
     """
     start = anyio.current_time()
+    notification: Notification | None = None
     try:
-        notification = await notifications.parse(headers, body)
+        with anyio.move_on_after(budget):
+            notification = await notifications.parse(headers, body)
     except WechatpayError as error:
-        status, message = refusal(error)
-        return v2.fail(message, status=status) if _is_xml(body) else fail(message, status=status)
+        return _failure(body, *refusal(error))
+    if notification is None:
+        _log.warning("the platform key did not come in time")
+        return _failure(body, 503, "timed out")
     handler = handler_for(notification)
     if handler is None:
         _log.warning("nobody handles %s; it stays with WeChat Pay for now", notification.event_type)
@@ -158,8 +162,10 @@ def refusal(error: WechatpayError) -> tuple[int, str]:
     return 500, kind
 
 
-def _is_xml(body: object) -> bool:
-    return isinstance(body, bytes) and body.lstrip()[:1] == b"<"
+def _failure(body: object, status: int, message: str) -> Answer:
+    """A failure in the language of the message that it answers."""
+    is_xml = isinstance(body, bytes) and body.lstrip()[:1] == b"<"
+    return v2.fail(message, status=status) if is_xml else fail(message, status=status)
 
 
 def check_receiving(notifications: Parser | None, inbox: Inbox | None, budget: float) -> None:

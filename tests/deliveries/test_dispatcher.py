@@ -309,6 +309,17 @@ async def test_a_key_that_cannot_be_fetched_keeps_the_event_coming() -> None:
     assert failure(await handle(Dispatcher(Unreachable(), inbox=None), callback())) == (503, "TransportError")
 
 
+@pytest.mark.anyio
+async def test_a_key_that_does_not_come_in_time_keeps_the_event_coming(caplog: pytest.LogCaptureFixture) -> None:
+    class Hanging:
+        async def parse(self, headers: Any, body: bytes) -> Notification:
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    assert failure(await handle(Dispatcher(Hanging(), inbox=None, budget=0.01), callback())) == (503, "timed out")
+    assert caplog.messages == ["the platform key did not come in time"]
+
+
 class Broken(Inbox):
     """An inbox whose database is away: at the claim, or only afterwards."""
 
