@@ -157,7 +157,7 @@ async def test_the_program_delivers_notifications_itself() -> None:
         async with sandbox.serve(deliver=True) as base_url, Handmade(sandbox.settings(base_url=base_url)) as client:
             await client.call("POST", NATIVE, native_order(notify_url=url))
             sandbox.pay("native-0001")
-            thread.join(10)
+            thread.join(PATIENCE)
     assert heard.is_set()
 
 
