@@ -34,19 +34,26 @@ ORDERS = 500
 
 @dataclass
 class Figures:
-    """What was measured. Memory is the server's, in MiB; `errors` counts what was not an answer, by kind."""
+    """What was measured. Memory is the server's, in MiB; `errors` counts what was not an answer, by kind.
+
+    `server` and `client` are the processor's time that each took, in seconds: what stays the same however busy the machine is.
+    """
 
     calls: int = 0
     seconds: float = 0
     errors: Counter[str] = field(default_factory=Counter[str])
     memory: list[float] = field(default_factory=list[float])
     slowest: float = 0
+    server: float = 0
+    client: float = 0
 
     def __str__(self) -> str:
         rate = self.calls / self.seconds if self.seconds else 0
         memory = " ".join(f"{each:.0f}" for each in self.memory)
         what = f"{self.calls} calls in {self.seconds:.0f} s ({rate:.0f}/s), errors: {dict(self.errors) or 'none'}"
-        return f"{what}, slowest {self.slowest:.2f} s, memory of the server in MiB: {memory}"
+        server, client = (1000 * each / max(self.calls, 1) for each in (self.server, self.client))
+        busy = f"processor time a call: server {server:.2f} ms, client {client:.2f} ms"
+        return f"{what}, slowest {self.slowest:.2f} s, {busy}, memory of the server in MiB: {memory}"
 
 
 class Customer:
@@ -121,7 +128,7 @@ async def load(seconds: float, rate: float) -> Figures:
 async def _drive(url: str, pid: int, seconds: float, rate: float) -> Figures:
     with urlopen(f"{url}/_sandbox/settings") as answer:  # noqa: S310, ASYNC210 - the sandbox, before anything runs
         ((mchid, environment),) = json.load(answer).items()
-    figures = Figures()
+    figures = Figures(server=-_processor(pid), client=-time.process_time())
     started = time.monotonic()
     async with (
         httpx.AsyncClient(base_url=url) as people,
@@ -132,6 +139,8 @@ async def _drive(url: str, pid: int, seconds: float, rate: float) -> Figures:
             group.start_soon(_work, Customer(wxpay, people, mchid, number), figures, started, seconds, rate / WORKERS)
         group.start_soon(_watch, pid, figures, started, seconds)
     figures.seconds = time.monotonic() - started
+    figures.server += _processor(pid)
+    figures.client += time.process_time()
     return figures
 
 
@@ -160,6 +169,11 @@ async def _watch(pid: int, figures: Figures, started: float, seconds: float) -> 
 
 def _resident(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _processor(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
