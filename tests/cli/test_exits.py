@@ -306,7 +306,7 @@ def test_a_choice_is_shown_by_its_first() -> None:
 
 
 def test_the_doctor_needs_no_date_from_the_server() -> None:
-    assert doctor._check_clock(None, 0) == []  # pyright: ignore[reportPrivateUsage]
+    assert doctor._check_clock(None, 0) == []  # pyright: ignore[reportPrivateUsage] - every server here sends a date
 
 
 def test_a_text_without_an_example_is_as_long_as_it_must_be() -> None:

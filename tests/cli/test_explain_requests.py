@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 
 from tests.cli.conftest import KEY_ID, NOW, SERIAL, Keys
 
@@ -163,3 +165,13 @@ def test_the_cause_is_told_in_chinese_too(explain: Explain) -> None:
     verdict = explain(answer(message()), message=message()[:-1], language="zh")
 
     assert verdict["text"] == "签名串缺少结尾的换行"
+
+
+def test_the_lines_have_chinese_names(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "signed").write_bytes(message(body=b""))
+
+    result = run("--lang", "zh", "explain", "--message", str(tmp_path / "signed"), stdin=answer(message()))
+
+    lines = result.stdout.splitlines()
+    assert lines[:4] == ["✓ 第 1 行，请求方法：一致", "✓ 第 2 行，请求路径：一致", "✓ 第 3 行，时间戳：一致", "✓ 第 4 行，随机串：一致"]
+    assert lines[4].startswith("✗ 第 5 行，正文：签名时 ''，服务器看到 ")

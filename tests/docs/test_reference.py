@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,28 @@ def test_the_errors_page_has_every_code(language: Language, tmp_path: Path) -> N
     text = (tmp_path / "errors.md").read_text(encoding="utf-8")
     assert all(f"`{code}`" in text for code in ERROR_CODES)
     assert "`nox -s bench`" in text
+
+
+def test_the_figures_are_written_as_people_read_them(tmp_path: Path) -> None:
+    figure = {
+        "name": "rows",
+        "unit": "rows/s",
+        "ours": 190647.6,
+        "theirs": 0.03451058,
+        "ratio": 1.12283,
+        "spread": [0.6, 2],
+        "goal": "0.60",
+    }
+    figures = tmp_path / "figures.json"
+    figures.write_text(json.dumps({"machine": {"python": "3.11.7", "cores": 2}, "figures": [figure]}), encoding="utf-8")
+    page = tmp_path / "performance.md"
+    page.write_text("<!-- benchmarks -->", encoding="utf-8")
+
+    fill_tables(tmp_path, "en", figures)
+
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "Python 3.11.7, 2 cores."
+    assert lines[-1] == "| rows | 190,648 rows/s | 0.03451 rows/s | 1.123 | 0.600 … 2.000 | 0.60 |"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -17,13 +17,12 @@ from wechatpay_async.catalog import Operation
 from wechatpay_async.client import Wechatpay
 from wechatpay_async.response import Response
 
+from .forensics import LINES
 from .names import Target, candidates, read_target
 from .output import NO, UNKNOWN, WRONG, Output
 from .settings import Settings, pass_settings, read_text
 
 __all__ = ["call"]
-
-_LINES = ("method", "request target", "timestamp", "nonce", "body")
 
 
 class _NotSent(Exception):
@@ -184,7 +183,7 @@ def _show_request(output: Output, request: httpx.Request, body: bytes) -> None:
         output.line()
         output.line(output.choose("signed, each line ended by \\n:", "签名串，每行以 \\n 结束："), style="bold")
         lines = message[:-1].split(b"\n", 4)
-        for number, (name, line) in enumerate(zip(_LINES, lines, strict=True), 1):
+        for number, (name, line) in enumerate(zip(LINES, lines, strict=True), 1):
             output.line(f"{number} {name:<15} {line.decode('utf-8', 'backslashreplace')}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-__all__ = ["CAUSES", "Cause"]
+__all__ = ["CAUSES", "PARTS_ZH", "Cause"]
 
 
 class Cause(NamedTuple):
@@ -17,6 +17,22 @@ class Cause(NamedTuple):
     chinese: str
     cure_zh: str
 
+
+#: The parts of a message, of a request and of a notification, in Chinese; names of headers and fields stay as they are.
+PARTS_ZH: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "body": "正文",
+        "certificate": "证书",
+        "headers": "请求头",
+        "message": "签名串",
+        "method": "请求方法",
+        "nonce": "随机串",
+        "private key": "私钥",
+        "request target": "请求路径",
+        "signature": "签名",
+        "timestamp": "时间戳",
+    }
+)
 
 #: By the name that `wechatpay --json explain` gives.
 CAUSES: Final[Mapping[str, Cause]] = MappingProxyType(

@@ -17,7 +17,7 @@ import click
 from wechatpay_async.crypto.keys import load_platform_key
 from wechatpay_async.merchant import Merchant
 
-from .causes import CAUSES
+from .causes import CAUSES, PARTS_ZH
 from .error_codes import ERROR_CODES
 from .forensics import NotificationMaterial, RequestMaterial, Verdict, explain_notification, explain_request
 from .keys import load_settings
@@ -180,6 +180,12 @@ def _explain_codes(output: Output, codes: Iterable[str]) -> None:
         output.line(f"→ {output.choose(each.cure, each.cure_zh)}")
 
 
+def _part_zh(part: str) -> str:
+    """`line 5, body` -> `第 5 行，正文`."""
+    line, _, name = part.rpartition(", ")
+    return (f"第 {line.removeprefix('line ')} 行，" if line else "") + PARTS_ZH.get(name, name)
+
+
 def _show(output: Output, verdict: Verdict) -> None:
     cause = CAUSES.get(verdict.cause)
     if output.as_json:
@@ -190,7 +196,7 @@ def _show(output: Output, verdict: Verdict) -> None:
         output.document(document)
     else:
         for each in verdict.findings:
-            output.mark(good=each.good, text=f"{each.part}: {output.choose(each.english, each.chinese)}")
+            output.mark(good=each.good, text=output.choose(f"{each.part}: {each.english}", f"{_part_zh(each.part)}：{each.chinese}"))
         output.line()
         if cause is None:
             output.line(output.choose("nothing is wrong with what was given", "所给内容没有问题"), style="bold")

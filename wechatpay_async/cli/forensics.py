@@ -19,9 +19,10 @@ from wechatpay_async.errors import DecryptionError, MalformedMessage, MissingSig
 from wechatpay_async.merchant import Merchant
 from wechatpay_async.protocol import v3
 
-__all__ = ["Finding", "NotificationMaterial", "RequestMaterial", "Verdict", "compare", "explain_notification", "explain_request"]
+__all__ = ["LINES", "Finding", "NotificationMaterial", "RequestMaterial", "Verdict", "compare", "explain_notification", "explain_request"]
 
-_LINES = ("method", "request target", "timestamp", "nonce", "body")
+#: What the five lines of a signed message are.
+LINES = ("method", "request target", "timestamp", "nonce", "body")
 _FIELDS = ("mchid", "nonce_str", "signature", "timestamp", "serial_no")
 
 
@@ -120,7 +121,7 @@ def compare(signed: bytes, seen: bytes, *, truncated: bool = False) -> str:
     """The cause for which two messages differ, or "" where they are the same; `truncated`: the second may be cut off."""
     if signed == seen or (truncated and len(seen) < len(signed) and signed.startswith(seen)):
         return ""
-    if signed + b"\n" == seen or (truncated and not signed.endswith(b"\n") and len(_split(signed)) < len(_LINES)):
+    if signed + b"\n" == seen or (truncated and not signed.endswith(b"\n") and len(_split(signed)) < len(LINES)):
         return "no_final_newline"
     if b"\r\n" in signed and signed.replace(b"\r\n", b"\n") == seen:
         return "crlf"
@@ -132,7 +133,7 @@ def compare(signed: bytes, seen: bytes, *, truncated: bool = False) -> str:
 
 
 def _cause_of_line(number: int, mine: bytes, other: bytes, ours: list[bytes], theirs: list[bytes]) -> str:
-    match _LINES[number]:
+    match LINES[number]:
         case "method":
             return "method_case"
         case "request target":
@@ -271,7 +272,7 @@ def _compare_with(signed: bytes, reference: bytes, verdict: Verdict, *, truncate
         verdict.wrong("key_mismatch", "private key", "the messages are equal and the signature is refused", "签名串一致，签名却被拒绝")
         return
     ours, theirs = _split(signed), _split(reference)
-    for number, name in enumerate(_LINES):
+    for number, name in enumerate(LINES):
         mine = ours[number] if number < len(ours) else b""
         other = theirs[number] if number < len(theirs) else b""
         part = f"line {number + 1}, {name}"
@@ -289,7 +290,7 @@ def _check_alone(signed: bytes, verdict: Verdict) -> None:
     lines = _split(signed)
     if b"\r\n" in signed:
         verdict.wrong("crlf", "message", "has \\r\\n", "含有 \\r\\n")
-    elif not signed.endswith(b"\n") or signed.count(b"\n") < len(_LINES):
+    elif not signed.endswith(b"\n") or signed.count(b"\n") < len(LINES):
         verdict.wrong(
             "no_final_newline",
             "message",
@@ -459,7 +460,7 @@ def _check_resource(body: bytes, merchant: Merchant, verdict: Verdict) -> None:
 def _split(message: bytes) -> list[bytes]:
     """The lines of a message; the body is the rest, newlines included."""
     lines = message.split(b"\n", 4)
-    if len(lines) == len(_LINES):
+    if len(lines) == len(LINES):
         lines[4] = lines[4].removesuffix(b"\n")
     return lines
 

@@ -48,9 +48,14 @@ def _benchmarks(language: Language, path: Path) -> str:
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     head = "| figure | ours | beside | ratio | spread | goal |" if language == "en" else "| 项目 | 本库 | 对照 | 比值 | 范围 | 目标 |"
     rows = [
-        f"| {each['name']} | {each['ours']:.4g} {each['unit']} | {each['theirs']:.4g} {each['unit']} | {each['ratio']:.3f} "
+        f"| {each['name']} | {_number(each['ours'])} {each['unit']} | {_number(each['theirs'])} {each['unit']} | {each['ratio']:.3f} "
         f"| {each['spread'][0]:.3f} … {each['spread'][1]:.3f} | {each['goal']} |"
         for each in result["figures"]
     ]
     machine = result["machine"]
     return "\n".join([f"Python {machine['python']}, {machine['cores']} cores.", "", head, "|---|---:|---:|---:|---|---|", *rows])
+
+
+def _number(value: float) -> str:
+    """`190647.6` -> `190,648`; `0.03451058` -> `0.03451`."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
