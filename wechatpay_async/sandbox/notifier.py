@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import httpx
@@ -18,6 +19,8 @@ from .models import Notice
 from .seal import as_json, encrypt_resource
 
 if TYPE_CHECKING:
+    import ssl
+
     from starlette.types import ASGIApp
 
     from .core import Sandbox
@@ -95,9 +98,18 @@ class Notifier:
             return []
         if http is not None:
             return [await self._attempt(http, delivery) for delivery in prepared]
-        transport = httpx.ASGITransport(self.receiver, raise_app_exceptions=False) if self.receiver is not None else None
-        async with httpx.AsyncClient(transport=transport, timeout=PATIENCE, trust_env=False) as own:
+        async with self._client() as own:
             return [await self._attempt(own, delivery) for delivery in prepared]
+
+    def _client(self) -> httpx.AsyncClient:
+        if self.receiver is not None:
+            return httpx.AsyncClient(transport=httpx.ASGITransport(self.receiver, raise_app_exceptions=False), timeout=PATIENCE)
+        return httpx.AsyncClient(verify=self._trust, timeout=PATIENCE, trust_env=False)
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        """What HTTPS addresses are checked against. Reading it takes longer than many attempts together, so it is read once."""
+        return httpx.create_ssl_context(trust_env=False)
 
     def send_again(self, notice_id: str) -> Notice:
         """Make one more attempt due now, even of a notice that was taken. Raises `LookupError`."""
