@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,21 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from wechatpay_async.cli.app import wechatpay
+from wechatpay_async.cli.run import write_settings
+from wechatpay_async.sandbox import Sandbox
 
 NOW = 1_767_225_600
 APIV3_KEY = "0123456789abcdef0123456789abcdef"
 SERIAL = "3775B6A45ACD588826D15E583A95F5DD40AE1F3C"
 KEY_ID = "PUB_KEY_ID_0119000001092025010100"
+ORDER: dict[str, Any] = {
+    "appid": "wxd678efh567hg6787",
+    "mchid": "1900000109",
+    "description": "一本书",
+    "out_trade_no": "SHELL001",
+    "notify_url": "https://shop.example.com/notify",
+    "amount": {"total": 4200},
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,14 @@ def environ(keys: Keys) -> dict[str, str]:
         "WECHATPAY_APIV3_KEY": APIV3_KEY,
         "LANG": "C",
     }
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, str]]:
+    """A sandbox on a port, and an env file for it."""
+    sandbox = Sandbox()
+    with sandbox.serve() as url:
+        yield sandbox, str(write_settings(sandbox.settings(base_url=url), tmp_path_factory.mktemp("shop")))
 
 
 @pytest.fixture

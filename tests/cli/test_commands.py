@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 
-from tests.cli.conftest import APIV3_KEY, KEY_ID, Keys, pem, sealed
+from tests.cli.conftest import APIV3_KEY, KEY_ID, ORDER, Keys, pem, sealed
 from wechatpay_async.cli.error_codes import ERROR_CODES
 from wechatpay_async.cli.run import write_settings
 from wechatpay_async.sandbox import Sandbox
 
 Run = Callable[..., Result]
-
-ORDER = {
-    "appid": "wxd678efh567hg6787",
-    "mchid": "1900000109",
-    "description": "一本书",
-    "out_trade_no": "SHELL001",
-    "notify_url": "https://shop.example.com/notify",
-    "amount": {"total": 4200},
-}
-
-
-@pytest.fixture(scope="module")
-def sandbox_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An env file of a sandbox on a port."""
-    sandbox = Sandbox()
-    with sandbox.serve() as url:
-        yield str(write_settings(sandbox.settings(base_url=url), tmp_path_factory.mktemp("sandbox")))
 
 
 def test_help_lists_every_command(run: Run) -> None:
@@ -90,18 +73,18 @@ class TestCall:
         assert request["signed_message"].startswith("GET\n/v3/pay/transactions/out-trade-no/A%20B?mchid=1900000109\n")
         assert request["headers"]["Wechatpay-Serial"] == KEY_ID
 
-    def test_an_order_and_its_query(self, run: Run, sandbox_env: str, tmp_path: Path) -> None:
+    def test_an_order_and_its_query(self, run: Run, shop: tuple[Sandbox, str], tmp_path: Path) -> None:
         order = tmp_path / "order.json"
         order.write_text(json.dumps(ORDER), encoding="utf-8")
 
-        made = run("--env-file", sandbox_env, "call", "v3.pay.transactions.native", "--data", f"@{order}")
-        found = run("--env-file", sandbox_env, "--json", "call", "v3/pay/transactions/out-trade-no/SHELL001", "-q", "mchid=1900000109")
+        made = run("--env-file", shop[1], "call", "v3.pay.transactions.native", "--data", f"@{order}")
+        found = run("--env-file", shop[1], "--json", "call", "v3/pay/transactions/out-trade-no/SHELL001", "-q", "mchid=1900000109")
 
         assert "weixin://wxpay/bizpayurl" in made.stdout
         assert json.loads(found.stdout)["data"]["trade_state"] == "NOTPAY"
 
-    def test_a_refusal_is_exit_code_1(self, run: Run, sandbox_env: str) -> None:
-        result = run("--env-file", sandbox_env, "--json", "call", "v3/pay/transactions/out-trade-no/NEVER001", "-q", "mchid=1900000109")
+    def test_a_refusal_is_exit_code_1(self, run: Run, shop: tuple[Sandbox, str]) -> None:
+        result = run("--env-file", shop[1], "--json", "call", "v3/pay/transactions/out-trade-no/NEVER001", "-q", "mchid=1900000109")
 
         assert result.exit_code == 1
         assert json.loads(result.stdout)["code"] == "ORDER_NOT_EXIST"
@@ -228,8 +211,8 @@ class TestDoctor:
         assert result.exit_code == 0
         assert "✗" not in result.stdout
 
-    def test_online_against_the_sandbox(self, run: Run, sandbox_env: str) -> None:
-        checks = json.loads(run("--env-file", sandbox_env, "--json", "doctor", "--online").stdout)
+    def test_online_against_the_sandbox(self, run: Run, shop: tuple[Sandbox, str]) -> None:
+        checks = json.loads(run("--env-file", shop[1], "--json", "doctor", "--online").stdout)
 
         assert [check["part"] for check in checks if check["good"]][-2:] == ["clock", "signature"] or checks[-1]["part"] == "signature"
         assert all(check["good"] for check in checks)

@@ -8,7 +8,7 @@ import json
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 from click.shell_completion import BashComplete
 from click.testing import Result
 
-from tests.cli.conftest import NOW, Keys
+from tests.cli.conftest import NOW, ORDER, Keys
 from tests.cli.test_doctor_certificates import certificate
 from wechatpay_async import catalog
 from wechatpay_async.cli import app, call, describe, doctor
@@ -31,23 +31,6 @@ from wechatpay_async.cli.samples import call_source, sample
 from wechatpay_async.sandbox import Sandbox
 
 Run = Callable[..., Result]
-
-ORDER = {
-    "appid": "wxd678efh567hg6787",
-    "mchid": "1900000109",
-    "description": "A pen",
-    "out_trade_no": "EXITS001",
-    "notify_url": "https://shop.example.com/n",
-    "amount": {"total": 1},
-}
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, str]]:
-    """A sandbox on a port, and an env file for it."""
-    sandbox = Sandbox()
-    with sandbox.serve() as url:
-        yield sandbox, str(write_settings(sandbox.settings(base_url=url), tmp_path_factory.mktemp("shop")))
 
 
 def raising(error: BaseException) -> Callable[..., object]:

@@ -7,7 +7,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO
@@ -17,6 +17,7 @@ import pytest
 from click.testing import Result
 
 from tests.bills.samples import PAYMENT, REFUND, TRADE_HEADER, TRADE_SUMMARY, TRADE_SUMMARY_HEADER, bill
+from tests.cli.conftest import ORDER
 from wechatpay_async import Wechatpay
 from wechatpay_async.bill_downloads import Bill, Bills
 from wechatpay_async.bills import TradeRow
@@ -26,14 +27,6 @@ from wechatpay_async.cli.run import write_settings
 from wechatpay_async.sandbox import Sandbox
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, str]]:
-    """A sandbox on a port, and an env file for it."""
-    sandbox = Sandbox()
-    with sandbox.serve() as url:
-        yield sandbox, str(write_settings(sandbox.settings(base_url=url), tmp_path_factory.mktemp("shop")))
 
 
 def test_the_demo_pays_refunds_and_refuses(run: Run) -> None:
@@ -88,14 +81,7 @@ def test_an_upload(run: Run, shop: tuple[Sandbox, str], tmp_path: Path) -> None:
 
 
 def test_an_answer_is_saved_as_it_came(run: Run, shop: tuple[Sandbox, str], tmp_path: Path) -> None:
-    order = {
-        "appid": "wxd678efh567hg6787",
-        "mchid": "1900000109",
-        "description": "A pen",
-        "out_trade_no": "SAVED001",
-        "notify_url": "https://shop.example.com/n",
-        "amount": {"total": 1},
-    }
+    order = ORDER | {"out_trade_no": "SAVED001"}
 
     run("--env-file", shop[1], "call", "v3/pay/transactions/native", "-d", json.dumps(order), "-o", str(tmp_path / "answer"))
 

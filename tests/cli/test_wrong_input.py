@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.cli.conftest import APIV3_KEY, KEY_ID, NOW, SERIAL, Keys, pem, public_pem, sealed
+from tests.cli.conftest import APIV3_KEY, KEY_ID, NOW, ORDER, SERIAL, Keys, pem, public_pem, sealed
 from tests.cli.test_doctor_certificates import certificate
 from wechatpay_async.cli.explain import read_material
 from wechatpay_async.cli.forensics import NotificationMaterial, RequestMaterial, explain_notification, explain_request
@@ -27,14 +27,6 @@ from wechatpay_async.sandbox import Sandbox
 Run = Callable[..., Result]
 
 NOT_UTF8 = "微信".encode("gbk")
-ORDER = {
-    "appid": "wxd678efh567hg6787",
-    "mchid": "1900000109",
-    "description": "A book",
-    "out_trade_no": "SHELL001",
-    "notify_url": "https://shop.example.com/notify",
-    "amount": {"total": 4200},
-}
 
 
 @pytest.fixture
