@@ -175,5 +175,7 @@ def _run_from_the_wheel(session: nox.Session, wheel: Path) -> None:
         for language in ("en", "zh"):
             (empty / "shop.py").write_text(_quick_start(language), encoding="utf-8")
             session.run(python, "shop.py", external=True, env={"PYTHONPATH": ""})
+    for origin in (empty / "env").rglob("direct_url.json"):
+        origin.unlink()  # says where on this machine the wheel lay, and the SBOM would repeat it
     sbom = HERE / "dist" / "sbom.cdx.json"
     session.run("cyclonedx-py", "environment", python, "--output-reproducible", "--output-file", str(sbom))
