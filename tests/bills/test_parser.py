@@ -142,6 +142,36 @@ def test_pieces_of_any_size_give_the_same_rows(size: int) -> None:
     assert parser.summary is not None
 
 
+@pytest.mark.parametrize("size", [1, 7, 64, 1000, 1_000_000])
+@pytest.mark.parametrize("value", ["咖啡,大杯", "咖啡,", ",", "1,234.00", '"咖啡",大杯', "咖`啡"])
+def test_a_comma_that_was_not_escaped_stays_in_its_value_wherever_the_pieces_end(value: str, size: int) -> None:
+    data = bill(TRADE_HEADER, PAYMENT.replace("咖啡\\ 大杯", value), REFUND, TRADE_SUMMARY_HEADER, TRADE_SUMMARY)
+
+    rows = list(read_rows([data[start : start + size] for start in range(0, len(data), size)], TradeRow))
+
+    assert [row.description for row in rows] == [value, "咖啡,大杯"]
+    assert rows[0].attach == "第一行\n第二行"
+
+
+@given(
+    lines=st.lists(
+        st.lists(st.text("`,\\ 1.咖", max_size=4), min_size=2, max_size=3).map(lambda cells: "`" + ",`".join(cells)), max_size=4
+    ),
+    size=st.integers(1, 40),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_where_the_pieces_end_decides_nothing(lines: list[str], size: int, end: str) -> None:
+    data = bill("a,b,c", *lines, end=end)
+
+    def outcome(size: int) -> object:
+        try:
+            return [dict(row) for row in parse(data, size)[0]]
+        except MalformedMessage:
+            return MalformedMessage
+
+    assert outcome(size) == outcome(10**9)
+
+
 def test_a_bill_may_have_no_summary() -> None:
     rows, parser = parse(bill(TRADE_HEADER, PAYMENT))
 

@@ -124,7 +124,10 @@ class BillParser(Generic[R]):
         return out
 
     def _split(self, line: str) -> list[str]:
-        row = split_line(line)
+        row = line[1:].split(",`")
+        if not line.startswith("`") or len(row) != len(self.header):
+            # Not behind a back-tick each: or else a comma that was left in a value would make two of it.
+            row = split_line(line)
         if len(row) != len(self.header):
             raise MalformedMessage(f"row {self.count + 1} of the bill has {len(row)} values for {len(self.header)} columns")
         return row
