@@ -107,6 +107,12 @@ async def prepare_upload(
     missing or not fitting the file. Nothing was sent then. Warns (`ValidationWarning`) of a file larger than the official pages allow.
     """
     form = _Form.of(operation)
+    if filename is not None and not isinstance(filename, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker
+        raise RequestError(f"filename: expected text, got {type(filename).__name__}")
+    if progress is not None and not callable(progress):
+        raise RequestError(
+            f"progress: expected a callable, got {type(progress).__name__}", hint="it is called with the bytes sent and the size"
+        )
     content = await _open(file)
     try:
         name = filename or form.name_in(data or {}) or content.name
@@ -345,11 +351,11 @@ async def _open(file: FileSource) -> _Content:
 
 def _open_path(path: Path) -> _Content:
     try:
-        if path.is_dir():
-            raise RequestError(f"{path} is a directory, not a file to upload")
         return _Content(path.open("rb"), name=path.name, owned=True)
     except FileNotFoundError as error:
         raise RequestError(f"{path}: there is no such file to upload") from error
+    except IsADirectoryError as error:
+        raise RequestError(f"{path} is a directory, not a file to upload") from error
     except (OSError, ValueError) as error:
         raise RequestError(f"{path} cannot be opened: {error}") from error
 

@@ -38,6 +38,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "words": b"just words\n",
         "empty": b"",
         "list.json": b"[]",
+        "deep.json": b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         "no-entry.json": b'{"data": [{}]}',
         "no-object.json": b'{"data": [1]}',
         "no-list.json": b'{"data": {}}',
@@ -52,6 +53,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (("call", "v3/pay/transactions/native", "-d", "@gbk"), 2, "@gbk is not UTF-8"),
         (("call", "v3/pay/transactions/native", "-d", "@words"), 2, "--data is no JSON"),
+        (("call", "v3/pay/transactions/native", "-d", "@deep.json"), 2, "--data is no JSON"),
+        (("certificates", "--from", "deep.json"), 1, "deep.json is no JSON"),
+        (("decrypt", "@deep.json"), 2, "no JSON"),
         (("call", "v3/pay/transactions/native", "-d", "@no-such-file"), 2, "no file no-such-file"),
         (("call", "v3/pay/transactions/native", "-d", "{}", "-o", "no-folder/answer"), 2, "no folder no-folder"),
         (("call", "-X", "GET", "v3/pay/transactions/native", "-d", "{}"), 2, "GET takes no body"),

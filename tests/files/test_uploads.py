@@ -327,7 +327,7 @@ def closed_file(folder: Path) -> Any:
 
 WRONG_FILES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing": (lambda folder: folder / "none.png", "there is no such file"),
-    "directory": (directory, "is a directory"),
+    "directory": (directory, r"^\S+ is a directory, not a file to upload$"),
     "no path at all": (lambda _: "a\0b", "cannot be opened"),
     "empty": (lambda _: b"", "is empty"),
     "empty stream": (lambda _: no_stream(), "is empty"),
@@ -349,6 +349,21 @@ async def test_a_file_that_cannot_be_sent_is_refused_before_anything_is(kind: st
 
     with pytest.raises(RequestError, match=message):
         async with prepare_upload(IMAGE, None, make(tmp_path), "a.png"):
+            pytest.fail("nothing is to be sent")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"filename": 5}, "^filename: expected text, got int$"),
+        ({"filename": b"a.png"}, "^filename: expected text, got bytes$"),
+        ({"progress": 5}, "^progress: expected a callable, got int"),
+    ],
+)
+async def test_an_argument_of_another_kind_is_named(arguments: Any, message: str, anyio_backend: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        async with prepare_upload(IMAGE, None, PNG, **arguments):
             pytest.fail("nothing is to be sent")
 
 

@@ -155,7 +155,7 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
 def _json(output: Output, text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         output.stop(WRONG, output.choose(f"--data is no JSON: {error}", f"--data 不是 JSON：{error}"))
 
 

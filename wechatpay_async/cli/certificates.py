@@ -67,7 +67,7 @@ async def _download(client: Wechatpay) -> object:
 def _read(source: Path) -> object:
     try:
         return json.loads(source.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"{source} is no JSON: {error}", hint=_WANTED) from error
 
 

@@ -42,7 +42,7 @@ def decrypt(settings: Settings, text: str) -> None:
         return
     try:
         value = cast("Mapping[str, Any]", json.loads(content))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         settings.output.stop(WRONG, settings.output.choose(f"no JSON: {error}", f"不是 JSON：{error}"))
     if merchant.apiv3_key is None:
         raise ConfigError("apiv3_key", "missing", hint="set WECHATPAY_APIV3_KEY")
