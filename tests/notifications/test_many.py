@@ -311,3 +311,17 @@ async def test_a_source_that_could_not_look_is_named_before_those_that_looked_in
     request = signed(compact(message()), serial=CERTIFICATE_SERIAL)
     with pytest.raises(TransportError, match="no route"):
         await receiver.parse(request.headers, request.body)
+
+
+@pytest.mark.anyio
+async def test_a_genuine_message_that_is_nobody_s_here_asks_each_source_once() -> None:
+    """WeChat Pay signs other merchants' messages with the same certificate: one of them, sent on, must not cost a download each time."""
+    sources = [LearningKeys(TransportError("no route")) for _ in range(5)]
+    learning = [Recipient(f"180000000{number}", source, (APIV3_KEY.encode(),)) for number, source in enumerate(sources)]
+    receiver = notifications(recipient("1900000001", key(CERTIFICATE_SERIAL)), *learning)
+    foreign = signed(compact(message(apiv3_key=OTHER_KEY)), serial=CERTIFICATE_SERIAL)
+    for _ in range(100):
+        with pytest.raises(DecryptionError, match="the signature is right"):
+            await receiver.parse(foreign.headers, foreign.body)
+    asked = sorted(source.fetches for source in sources)
+    assert asked == [1, 1, 1, 1, 100]  # whose turn it is limits itself

@@ -239,10 +239,11 @@ class Notifications:
             if all(recipient is not holder for holder, _ in holders):
                 try:
                     key = await recipient.keys.find(signature.serial)
-                    self._met.add(recipient.mchid)
                     notification = self._open([(recipient, key)], signature, raw)
                 except WechatpayError:
                     continue  # the error of the first attempt says more
+                finally:
+                    self._met.add(recipient.mchid)
                 self._by_serial[signature.serial] = (*self._by_serial.get(signature.serial, ()), recipient)
                 return notification
         return None
