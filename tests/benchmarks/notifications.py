@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.benchmarks.pairing import Figure, paired
 from tests.support.callbacks import NOW, callback
-from tests.support.keys import APIV3_KEY, PLATFORM_KEY, PUBLIC_KEY_ID
+from tests.support.keys import APIV3_KEY, MERCHANT_KEY, MERCHANT_SERIAL, PLATFORM_KEY, PUBLIC_KEY_ID
 from wechatpay_async.crypto.keys import PlatformKey
-from wechatpay_async.notifications import Notifications, Recipient
+from wechatpay_async.notifications import Notifications, Recipient, Signer
 from wechatpay_async.platform_keys import StaticKeys
 
 TURN = 100
@@ -35,7 +35,8 @@ def parse_rate() -> Figure:
     public_key = PLATFORM_KEY.public_key()
     apiv3_key = APIV3_KEY.encode()
     keys = StaticKeys([PlatformKey(PUBLIC_KEY_ID, public_key)])
-    notifications = Notifications([Recipient("1900007291", keys, (apiv3_key,))], clock=lambda: float(NOW))
+    signer = Signer("1900007291", MERCHANT_SERIAL, MERCHANT_KEY)
+    notifications = Notifications([Recipient("1900007291", keys, (apiv3_key,), signer)], clock=lambda: float(NOW))
     scheme, digest = padding.PKCS1v15(), hashes.SHA256()
 
     def bare() -> dict[str, Any]:
