@@ -90,7 +90,7 @@ def raise_transport_error(call: Call, error: httpx.TransportError) -> NoReturn:
 def _is_json(response: httpx.Response) -> bool:
     if response.content[:1] in (b"{", b"["):
         return True
-    content_type = response.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    content_type: str = response.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     return content_type == "application/json" or content_type.endswith("+json")
 
 
