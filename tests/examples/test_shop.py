@@ -9,6 +9,7 @@ import re
 import anyio
 import httpx
 import pytest
+from shop import __main__ as shop_main
 from shop.database import Order, Shipment, open_inbox
 from shop.login import LoginFailed, openid_for
 from shop.nightly import close_the_day, yesterday
@@ -301,6 +302,16 @@ async def test_no_secret_reaches_the_log(street: Street, caplog: pytest.LogCaptu
     for secret in (settings["apiv3_key"], settings["secret"], STAFF[1], "the secret of the official account", "PRIVATE KEY"):
         assert secret not in caplog.text
         assert secret not in repr(street.shop.settings)
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536"])
+def test_a_port_that_no_address_can_name_is_refused(port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["shop", f"--port={port}"])
+
+    with pytest.raises(SystemExit, match="^2$"):
+        shop_main.main()
+
+    assert "--port: a fixed one" in capsys.readouterr().err
 
 
 def test_postgresql_is_one_setting() -> None:

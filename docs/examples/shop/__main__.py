@@ -29,6 +29,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--day", help="the day of the books, as 2026-11-24; yesterday by default")
     options = parser.parse_args()
+    if not 0 < options.port < 65536:
+        parser.error("--port: a fixed one, since it stands in the address that WeChat Pay calls")
     if options.what == "nightly":
         return anyio.run(_night, options.day)
     _serve(options.host, options.port)
@@ -40,7 +42,8 @@ def _serve(host: str, port: int) -> None:
         if "WECHATPAY_MCHID" in os.environ:
             app = make_app(Settings.from_env(os.environ))
         else:
-            sandbox = Sandbox()
+            # Beside the shop's own database: what the one knows after a restart, the other knows too.
+            sandbox = Sandbox(state="shop-sandbox-wechatpay.sqlite")
             url = stack.enter_context(sandbox.serve(deliver=True))
             settings = Settings(
                 mchid=sandbox.merchant.mchid,
