@@ -40,10 +40,11 @@ class Stub:
 def stubs(api: API) -> Mapping[str, Stub]:
     """Every class of the chain of one API, by name."""
     found: dict[str, Stub] = {}
-    for path in sorted((API_FOLDER / api).rglob("*.pyi")):
+    for path in [API_FOLDER / api / "__init__.pyi", *sorted((API_FOLDER / "_chain").glob("*.pyi"))]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         types = next((module for module in map(_types_module, tree.body) if module), None)
-        found |= {node.name: _stub(node, types) for node in tree.body if isinstance(node, ast.ClassDef)}
+        if path.stem.startswith("v2_") is (api == "v2") or path.stem == "__init__":
+            found |= {node.name: _stub(node, types) for node in tree.body if isinstance(node, ast.ClassDef)}
     return found
 
 

@@ -102,6 +102,6 @@ def test_only_what_the_code_uses_is_imported() -> None:
     body = 'class A:\n    """Any Mapping"""\n    async def f(self, x: Literal["a"]) -> httpx.Response: ...  # Callable\n'
 
     assert imports_for(body) == "from typing import Literal\n\nimport httpx"
-    assert imports_for("x: _t.Y\ny: Response[None]\n", ("wechatpay_async.api.types", "pay")) == (
-        "from wechatpay_async.api.types import pay as _t\nfrom wechatpay_async.response import Response"
-    )
+    assert imports_for(
+        "x: _t.Y\ny: Response[None]\n", {"_t": ("wechatpay_async.api._types", "pay"), "_c": ("wechatpay_async.api._types", "common")}
+    ) == ("from wechatpay_async.api._types import pay as _t\nfrom wechatpay_async.response import Response")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jinja2 import Environment
@@ -11,9 +10,10 @@ from wechatpay_async import catalog
 from wechatpay_async.catalog import API, Event, Schema
 
 from .names import camel
-from .typed_dicts import Definition, Wire, define, shared
+from .shapes import Source
+from .typed_dicts import Definition, Wire, define_whole
 
-__all__ = ["event_files"]
+__all__ = ["event_sources", "events_stub"]
 
 #: The fields of an APIv2 notification that hold another message, encrypted.
 CIPHERTEXTS = ("event_ciphertext", "req_info")
@@ -28,17 +28,17 @@ class TypedEvent:
     resource: str | None
 
 
-def event_files(templates: Environment) -> Iterator[tuple[str, str]]:
-    """`types/events.py`, `types/v2_events.py` and `events/__init__.pyi`."""
-    types = templates.get_template("types.py.jinja")
+def event_sources() -> list[Source]:
+    """What is defined for `types.events` and `types.v2_events`."""
+    by_module = {"events": _typed("v3"), "v2_events": _typed("v2")}
+    return [Source(name, tuple(each for event in events for each in event.definitions)) for name, events in by_module.items()]
+
+
+def events_stub(templates: Environment) -> str:
+    """The text of `events/__init__.pyi`."""
     v3, v2 = _typed("v3"), _typed("v2")
-    for name, api, events in (("events", "APIv3", v3), ("v2_events", "APIv2", v2)):
-        definitions = list(shared(definition for each in events for definition in each.definitions))
-        yield f"types/{name}.py", types.render(title=f"What the notifications of {api} say, decrypted.", definitions=definitions)
-    yield (
-        "events/__init__.pyi",
-        templates.get_template("events.pyi.jinja").render(events=v3, names=dict.fromkeys(each.event.event for each in v3 + v2)),
-    )
+    names = dict.fromkeys(each.event.event for each in v3 + v2)
+    return templates.get_template("events.pyi.jinja").render(events=v3, names=names)
 
 
 def _typed(api: API) -> list[TypedEvent]:
@@ -67,4 +67,4 @@ def _v2_event(event: Event) -> TypedEvent:
 
 
 def _defined(name: str, event: Event, schema: Schema, wire: Wire) -> tuple[Definition, ...]:
-    return tuple(define(name, schema, f"{event.title}: {event.event}", wire))
+    return tuple(define_whole(name, schema, f"{event.title}: {event.event}", wire))

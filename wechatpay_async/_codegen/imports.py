@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 __all__ = ["imports_for"]
 
@@ -11,7 +13,7 @@ SOURCES: tuple[tuple[tuple[str, tuple[str, ...]], ...], ...] = (
     (
         ("collections.abc", ("Mapping",)),
         ("contextlib", ("AbstractAsyncContextManager",)),
-        ("typing", ("Any", "Literal", "NotRequired")),
+        ("typing", ("Any", "Literal", "NotRequired", "Required")),
     ),
     (("httpx", ()),),
     (
@@ -22,13 +24,12 @@ SOURCES: tuple[tuple[tuple[str, tuple[str, ...]], ...], ...] = (
 )
 
 
-def imports_for(body: str, types: tuple[str, str] | None = None) -> str:
-    """The import lines for a file with this body, an empty line between groups; `types` are package and module of the name `_t`."""
+def imports_for(body: str, modules: Mapping[str, tuple[str, str]] = MappingProxyType({})) -> str:
+    """The import lines for a file with this body, an empty line between groups; `modules` are package and module of names such as `_t`."""
     code = re.sub(r'""".*?"""|#[^\n]*', "", body, flags=re.DOTALL)
     groups = [[line for module, names in group if (line := _line(module, names, code))] for group in SOURCES]
-    if types is not None:
-        groups[-1].append(f"from {types[0]} import {types[1]} as _t")
-        groups[-1].sort()
+    groups[-1] += [f"from {package} import {module} as {name}" for name, (package, module) in modules.items() if f"{name}." in code]
+    groups[-1].sort()
     return "\n\n".join("\n".join(group) for group in groups if group)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wechatpay_async.catalog import Operation, Parameter, Schema
 from wechatpay_async.chain import attribute_names
 
 from .names import class_name, url_segments
-from .typed_dicts import Definition, Wire, annotation, define, define_parameters, without_required
+from .typed_dicts import Definition, Wire, annotation, define_parameters, define_whole, without_required
 
 __all__ = ["Method", "TypedOperation", "typed_operation"]
 
@@ -91,7 +91,7 @@ def _data(operation: Operation, name: str, definitions: list[Definition]) -> str
         return None if operation.method in {"GET", "DELETE"} else "data: NoBody | None = None"
     if not operation.body.get("properties"):
         return "data: Mapping[str, Any] | None = None"
-    definitions += define(f"{name}Body", operation.body, f"{_about(operation)}, the body.", _requests(operation))
+    definitions += define_whole(f"{name}Body", operation.body, f"{_about(operation)}, the body.", _requests(operation))
     return _parameter("data", definitions[-1])
 
 
@@ -105,7 +105,7 @@ def _beside_file(operation: Operation, name: str, definitions: list[Definition])
     asked = {key: value for key, value in properties.items() if key not in MADE_FROM_FILE}
     if not asked:
         return "data: NoBody | None = None"
-    definitions += define(
+    definitions += define_whole(
         f"{name}Meta", {"properties": asked, "required": required}, f"{_about(operation)}, beside the file.", _requests(operation)
     )
     return _parameter("data", definitions[-1])
@@ -146,12 +146,16 @@ def _answer(operation: Operation, name: str, definitions: list[Definition]) -> s
     schema = next(iter(operation.responses.values()), None)
     if schema is None:
         return "None"
-    inner = define(f"{name}Response", schema, f"{_about(operation)}, the answer.", _answers(operation)) if schema.get("properties") else []
+    inner = (
+        define_whole(f"{name}Response", schema, f"{_about(operation)}, the answer.", _answers(operation))
+        if schema.get("properties")
+        else []
+    )
     if inner:
         definitions += inner
         return f"_t.{name}Response"
     found = annotation(schema, f"{name}Response", _answers(operation), inner)
-    definitions += inner
+    definitions += [*inner[:-1], replace(inner[-1], whole=True)] if inner else []
     return f"list[_t.{name}Response]" if inner else found
 
 

@@ -11,7 +11,7 @@ from wechatpay_async.catalog import Parameter
 
 from .names import camel, is_field_name
 
-__all__ = ["Definition", "Field", "Wire", "annotation", "define", "define_parameters", "shared", "without_required"]
+__all__ = ["Definition", "Field", "Wire", "annotation", "define", "define_parameters", "define_whole", "without_required"]
 
 #: More values than this make a list that nobody reads; such a field is a plain `str`.
 MOST_LITERALS = 12
@@ -45,11 +45,6 @@ class Field:
     required: bool
     note: str = ""
 
-    @property
-    def declared(self) -> str:
-        """The annotation as it stands in the file."""
-        return self.annotation if self.required else f"NotRequired[{self.annotation}]"
-
 
 @dataclass(frozen=True)
 class Definition:
@@ -58,8 +53,21 @@ class Definition:
     name: str
     note: str
     fields: tuple[Field, ...] = field(default=())
-    #: An earlier one that says the same: this is only another name of it.
-    same_as: str | None = None
+    #: A whole body, query, answer or resource, and not an object inside one.
+    whole: bool = False
+    #: The name of one with the same fields: this one inherits them.
+    base: str | None = None
+
+    @property
+    def total(self) -> bool:
+        """Whether a field without a mark is required: what most of the fields are has no mark."""
+        return 2 * sum(field.required for field in self.fields) >= len(self.fields)
+
+    def declared(self, field: Field) -> str:
+        """The annotation of a field as it stands in the file."""
+        if field.required is self.total:
+            return field.annotation
+        return f"{'Required' if field.required else 'NotRequired'}[{field.annotation}]"
 
     @property
     def functional(self) -> bool:
@@ -85,21 +93,10 @@ def define(name: str, schema: Mapping[str, Any], note: str, wire: Wire) -> list[
     return [*_distinct(inner), Definition(name, note, tuple(fields))]
 
 
-def shared(definitions: Iterable[Definition]) -> Iterator[Definition]:
-    """The same definitions, in which one that says what an earlier one says is another name of that.
-
-    Half of all nested objects come again in the next operation, and a checker reads a name much faster than a class.
-    """
-    first: dict[tuple[str, tuple[Field, ...]], str] = {}
-    names: dict[str, str] = {}
-    for each in definitions:
-        fields = tuple(replace(field, annotation=_renamed(field.annotation, names)) for field in each.fields)
-        names[each.name] = first.setdefault((each.note, fields), each.name)
-        yield each if names[each.name] == each.name else replace(each, same_as=names[each.name])
-
-
-def _renamed(text: str, names: Mapping[str, str]) -> str:
-    return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), text)
+def define_whole(name: str, schema: Mapping[str, Any], note: str, wire: Wire) -> list[Definition]:
+    """The `TypedDict` of a whole body, query, answer or resource, last, and those of the objects inside it."""
+    *inner, whole = define(name, schema, note, wire)
+    return [*inner, replace(whole, whole=True)]
 
 
 def define_parameters(name: str, parameters: Iterable[Parameter], note: str, wire: Wire) -> list[Definition]:
@@ -109,7 +106,7 @@ def define_parameters(name: str, parameters: Iterable[Parameter], note: str, wir
         "properties": {each["name"]: without_required(each) for each in listed},
         "required": [each["name"] for each in listed if each["required"]],
     }
-    return define(name, schema, note, wire)
+    return define_whole(name, schema, note, wire)
 
 
 def without_required(parameter: Parameter) -> dict[str, Any]:
