@@ -74,7 +74,10 @@ def test_the_last_attempt_is_the_last() -> None:
     [
         ({"attempts": 0}, "attempts is 0"),
         ({"first_pause": 9.0}, "0 <= first_pause <= longest_pause"),
-        ({"first_pause": -1.0}, "0 <= first_pause"),
+        ({"attempts": "3"}, "expected attempts as a number, got str"),
+        ({"first_pause": -1.0}, "expected seconds from 0, got -1.0"),
+        ({"longest_pause": "8"}, "expected seconds, got str"),
+        ({"longest_pause": float("nan")}, "expected seconds from 0, got nan"),
         ({"writes": "some"}, "unknown value 'some' of writes"),
     ],
 )

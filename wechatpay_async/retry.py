@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import httpx
 
 from wechatpay_async.errors import APIError, BadSignature, ConfigError, OutcomeUnknown, RateLimited, TransportError
+from wechatpay_async.settings import check_duration, check_kind
 
 if TYPE_CHECKING:
     from wechatpay_async.catalog import Operation
@@ -45,9 +46,12 @@ class Retry:
     writes: Literal["safe", "never", "all"] = "safe"
 
     def __post_init__(self) -> None:
+        check_kind("retry", self.attempts, int, "attempts as a number", hint="Retry(attempts=3)")
+        for pause in (self.first_pause, self.longest_pause):
+            check_duration("retry", pause, zero=True)
         if self.attempts < 1:
             raise ConfigError("retry", f"attempts is {self.attempts}", hint="1 tries once")
-        if not 0 <= self.first_pause <= self.longest_pause:
+        if self.first_pause > self.longest_pause:
             raise ConfigError("retry", "pauses must be 0 <= first_pause <= longest_pause", hint="both are in seconds")
         if self.writes not in ("safe", "never", "all"):
             raise ConfigError("retry", f"unknown value {self.writes!r} of writes", hint='"safe", "never" or "all"')
