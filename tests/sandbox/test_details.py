@@ -115,6 +115,18 @@ def test_brands_have_a_scheme_of_their_own(sandbox: Sandbox) -> None:
             gate.Gate(sandbox.merchants).admit(Request("GET", "/brand/x", headers), Call(NOON, "GET", "/brand/x", {}, b""), NOON)
 
 
+def test_a_nonce_comes_again_once_it_is_over_though_an_older_one_is_not(sandbox: Sandbox) -> None:
+    """A clock that goes ahead of the sandbox's keeps its nonces longer; those after it are not held back."""
+    door = gate.Gate(sandbox.merchants)
+    door.spend_nonce(gate.Credentials(MCHID, "ahead", "", int(NOON) + 300, ""), NOON)
+    door.spend_nonce(gate.Credentials(MCHID, "again", "", int(NOON), ""), NOON)
+    door.spend_nonce(gate.Credentials(MCHID, "again", "", int(NOON) + 301, ""), NOON + 301)
+    for nonce in ("ahead", "again"):
+        with pytest.raises(Refusal, match="重复"):
+            door.spend_nonce(gate.Credentials(MCHID, nonce, "", int(NOON) + 301, ""), NOON + 301)
+    door.spend_nonce(gate.Credentials(MCHID, "ahead", "", int(NOON) + 601, ""), NOON + 601)
+
+
 async def test_certificates_of_another_time_are_not_given_out(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox(mode="certificate")
     first = sandbox.platform.certificates[0].serial

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -49,7 +50,7 @@ class Gate:
     def __init__(self, merchants: Mapping[str, Merchant]) -> None:
         self._merchants = merchants
         self._nonces: dict[tuple[str, str], int] = {}
-        self._forget_at = 10_000
+        self._spent: deque[tuple[str, str]] = deque()
 
     def admit(self, request: Request, call: Call, now: float, *, signed_body: bytes | None = None) -> Merchant:
         """The merchant that signed the request.
@@ -95,12 +96,13 @@ class Gate:
 
     def spend_nonce(self, credentials: Credentials, now: float) -> None:
         """Let a nonce be used once. Raises `Refusal` for one that was."""
-        if len(self._nonces) > self._forget_at:
-            self._nonces = {key: at for key, at in self._nonces.items() if abs(now - at) <= TOLERANCE}
-            self._forget_at = 2 * len(self._nonces) + 10_000  # so that looking through them costs each call the same
+        while self._spent and now - self._nonces[self._spent[0]] > TOLERANCE:
+            del self._nonces[self._spent.popleft()]
         key = (credentials.account, credentials.nonce)
         used_at = self._nonces.get(key)
-        if used_at is not None and abs(now - used_at) <= TOLERANCE:
+        if used_at is None:
+            self._spent.append(key)
+        elif abs(now - used_at) <= TOLERANCE:
             _sign_error("nonce_str", "随机串 nonce_str 重复，请求可能被重放", "nonce_str was used before")
         self._nonces[key] = credentials.timestamp
 
