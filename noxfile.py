@@ -17,8 +17,8 @@ nox.options.error_on_missing_interpreters = False
 PROJECT = nox.project.load_toml("pyproject.toml")
 HERE = Path(__file__).parent
 PYTHONS = nox.project.python_versions(PROJECT)
-#: The Python of the environment that the suite and the type checkers share: making one takes as long as some of them run.
-SHARED = str(HERE / ".nox" / "environment" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+#: The programs of the environment that the suite and the type checkers share: making one takes as long as some of them run.
+SHARED = HERE / ".nox" / "environment" / ("Scripts" if os.name == "nt" else "bin")
 #: One process of pytest for each processor; a file's tests stay together, as do the servers and browsers that they share. The plugin of
 #: the package stays away, lest it be loaded before coverage looks: those processes read this line and not pyproject.toml.
 SIDE_BY_SIDE = ("-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "-p", "no:wechatpay")
@@ -31,7 +31,8 @@ def install(session: nox.Session, *groups: str) -> None:
 
 def run_in_shared(session: nox.Session, module: str, *arguments: str) -> None:
     """`python -m module …` in the environment that the session `environment` has made."""
-    session.run(SHARED, "-m", module, *arguments, external=True)
+    path = os.pathsep.join([str(SHARED), os.environ.get("PATH", os.defpath)])  # where pyright looks for the Python whose packages it reads
+    session.run(str(SHARED / "python"), "-m", module, *arguments, external=True, env={"PATH": path})
 
 
 @nox.session
@@ -72,8 +73,8 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Mypy strict, pyright strict, and the completeness of the published types."""
     run_in_shared(session, "mypy")
-    run_in_shared(session, "pyright", "--pythonpath", SHARED, "--warnings")
-    run_in_shared(session, "pyright", "--pythonpath", SHARED, "--verifytypes", "wechatpay_async", "--ignoreexternal")
+    run_in_shared(session, "pyright", "--warnings")
+    run_in_shared(session, "pyright", "--verifytypes", "wechatpay_async", "--ignoreexternal")
 
 
 @nox.session
