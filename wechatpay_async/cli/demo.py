@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import closing
 from textwrap import fill
 from typing import Any
@@ -174,7 +174,7 @@ class Show:
 
     def __init__(self, sandbox: Sandbox, output: Output) -> None:
         self._sandbox = sandbox
-        self.text = output.choose
+        self.text: Callable[[str, str], str] = output.choose
         self._width = min(max(shutil.get_terminal_size((80, 24)).columns, 80), 100)
         self._calls = 0
 
