@@ -16,7 +16,7 @@ FLOORS = [
     {"crypto", "response", "settings"},
     {"catalog"},
     {"protocol"},
-    {"chain", "payloads", "notifications", "bills", "merchant", "key_stores", "environment"},
+    {"chain", "payloads", "notifications", "bills", "merchant", "key_stores", "environment", "turns"},
     {"platform_keys", "retry", "inbox", "reconcile", "settling", "checks", "catalog_view", "limits", "watching", "places", "signing"},
     {"auto_keys", "auth", "uploads", "downloads", "client_certificate", "fast", "sealing"},
     {"transport", "bill_downloads", "flows", "encoding", "decoding"},

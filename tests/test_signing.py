@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,7 +82,7 @@ async def test_calls_together_sign_one_in_a_turn_of_the_loop() -> None:
             turns += 1
             await anyio.lowlevel.checkpoint()
     assert signatures == [SIGNATURE] * 10
-    assert len(set(signed_in)) >= 9  # this task had its turn between them; the last call is alone by then
+    assert max(Counter(signed_in).values()) <= 3  # this task had turns between them; trio has no order, and the last call is alone by then
 
 
 async def test_a_call_that_is_cancelled_while_it_waits_lets_the_others_go_on() -> None:
@@ -148,6 +149,11 @@ async def test_a_process_signs_for_several_merchants(ready: ProcessSigner) -> No
     with ready.call(), ready.call():
         signatures = [await ready.sign(key, MESSAGE) for key in (MERCHANT_KEY, PLATFORM_KEY, MERCHANT_KEY)]
     assert signatures == [SIGNATURE, rsa.sign(PLATFORM_KEY, MESSAGE), SIGNATURE]
+
+
+async def test_the_process_lets_the_event_loop_go_first(ready: ProcessSigner) -> None:
+    scheduler = getattr(os, "sched_getscheduler", None)  # of Linux alone
+    assert scheduler is None or scheduler(process_of(ready)._child.pid) == os.SCHED_BATCH
 
 
 async def test_a_call_that_is_alone_does_not_ask_the_process(ready: ProcessSigner) -> None:
@@ -388,6 +394,7 @@ def test_the_program_serves_its_standard_input(monkeypatch: pytest.MonkeyPatch) 
     def standard_input(fileno: int) -> socket.socket:
         return opened(fileno=descriptor + fileno)
 
+    monkeypatch.delattr(os, "SCHED_BATCH", raising=False)  # this process keeps its place
     monkeypatch.setattr(signal, "signal", ignore)
     monkeypatch.setattr(socket, "socket", standard_input)
     with ours:

@@ -166,6 +166,7 @@ class WechatpayAuth(httpx.Auth):
         if facts.verify != "signature" or self._verification != "on" or not response.is_success:
             return
         await read_bounded(response)
+        await self._signer.turn()
         try:
             await self.verify(response.headers, response.content)
         except SignatureError as error:

@@ -34,6 +34,8 @@ _ERRORS: Final[tuple[tuple[type[Exception], type[httpx.TransportError]], ...]] =
     (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
     (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
 )
+# By aiohttp itself, which repeats what HTTP calls idempotent.
+_NEVER_REPEATED: Final = frozenset({"POST", "PATCH"})
 _WRITTEN_BY_AIOHTTP: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -81,7 +83,6 @@ class FastTransport(httpx.AsyncBaseTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=_WRITTEN_BY_AIOHTTP,
-            middlewares=(_send_once,),
         )
         return self._session
 
@@ -107,6 +108,7 @@ class FastTransport(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(connect=seconds.get("connect"), sock_read=seconds.get("read")),
                 proxy=self._proxy(request.url),
+                middlewares=() if request.method in _NEVER_REPEATED else (_send_once,),
             )
         except (aiohttp.ClientError, OSError) as error:
             raise _translated(error, request) from error

@@ -126,9 +126,10 @@ class Pipeline:
 
     async def execute(self, call: Call) -> Response[Any]:
         """Make one call, each attempt signed afresh. Raises what `wechatpay_async.errors` lists."""
-        self._check(call)
         journey = _Journey()
         with self._deadline():
+            await self._connections.signer.turn()
+            self._check(call)
             if call.file is not None or (call.operation is not None and call.operation.is_upload):
                 async with self._encoder.encode_upload(call) as outgoing:
                     return await self._repeated(call, outgoing, journey)

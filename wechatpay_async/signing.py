@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from wechatpay_async.crypto import rsa, signing_process
 from wechatpay_async.crypto.masking import masked
 from wechatpay_async.crypto.signing_process import ANSWER, KEY_LENGTH, READY, REQUEST
+from wechatpay_async.turns import Turns
 
 __all__ = ["ProcessSigner", "Signer"]
 
@@ -44,7 +44,7 @@ class Signer:
     """
 
     def __init__(self) -> None:
-        self._turn: anyio.Lock | None = None  # made in the event loop that it serves
+        self._turns = Turns()
         self._in_flight = 0
 
     @contextmanager
@@ -56,16 +56,15 @@ class Signer:
         finally:
             self._in_flight -= 1
 
+    async def turn(self) -> None:
+        """Where other calls are under way, wait for a turn of the event loop of one's own."""
+        if self._in_flight > 1:
+            await self._turns.take()
+
     async def sign(self, key: RSAPrivateKey, message: bytes) -> str:
         """The base64 signature of `message`."""
-        if self._in_flight <= 1:
-            return rsa.sign(key, message)
-        if self._turn is None:
-            self._turn = anyio.Lock(fast_acquire=True)
-        async with self._turn:
-            signature = rsa.sign(key, message)
-            await anyio.lowlevel.checkpoint()  # whoever else is ready goes before the next signature
-        return signature
+        await self.turn()
+        return rsa.sign(key, message)
 
     async def aclose(self) -> None:
         """Nothing is kept."""
