@@ -40,6 +40,17 @@ async def test_a_turn_is_free_again_afterwards() -> None:
     assert not vars(turns)["_taken"]
 
 
+async def test_work_that_follows_at_once_belongs_to_the_turn_that_was_given() -> None:
+    turns = Turns()
+    await turns.take()
+    with pytest.raises(StopIteration):  # it did not wait
+        turns.take(join=True).send(None)
+    another = turns.take(join=True)
+    another.send(None)  # it waits: one piece of work was let in already
+    another.close()
+    assert not vars(turns)["_taken"]
+
+
 @pytest.mark.parametrize("given_up", [0, 1, 2])
 async def test_whoever_gives_up_does_not_keep_the_others(given_up: int) -> None:
     turns: Any = Turns()

@@ -128,7 +128,7 @@ class Pipeline:
         """Make one call, each attempt signed afresh. Raises what `wechatpay_async.errors` lists."""
         journey = _Journey()
         with self._deadline():
-            await self._connections.signer.turn()
+            await self._connections.signer.turn(join=True)
             self._check(call)
             if call.file is not None or (call.operation is not None and call.operation.is_upload):
                 async with self._encoder.encode_upload(call) as outgoing:

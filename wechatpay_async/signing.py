@@ -56,10 +56,10 @@ class Signer:
         finally:
             self._in_flight -= 1
 
-    async def turn(self) -> None:
-        """Where other calls are under way, wait for a turn of the event loop of one's own."""
+    async def turn(self, *, join: bool = False) -> None:
+        """Where other calls are under way, wait for a turn of the event loop of one's own (`Turns.take`)."""
         if self._in_flight > 1:
-            await self._turns.take()
+            await self._turns.take(join=join)
 
     async def sign(self, key: RSAPrivateKey, message: bytes) -> str:
         """The base64 signature of `message`."""

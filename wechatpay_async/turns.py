@@ -19,9 +19,17 @@ class Turns:
     def __init__(self) -> None:
         self._line: deque[anyio.Event] = deque()
         self._taken = False
+        self._just_given = False
 
-    async def take(self) -> None:
-        """Wait for a turn of one's own; what follows up to the next `await` is done in it."""
+    async def take(self, *, join: bool = False) -> None:
+        """Wait for a turn of one's own; what follows up to the next `await` is done in it.
+
+        With `join`, work that nobody has come before since the last turn was given belongs to it: a caller that has read one answer and
+        makes its next call does not wait twice.
+        """
+        if join and self._just_given:
+            self._just_given = False
+            return
         mine: anyio.Event | None = None
         try:
             if self._taken:
@@ -38,6 +46,7 @@ class Turns:
                 self._pass_on()
             raise
         self._pass_on()
+        self._just_given = True
 
     def _pass_on(self) -> None:
         if self._line:
