@@ -22,10 +22,10 @@ from wechatpay_async.platform_keys import KeySource
 from wechatpay_async.protocol import v3
 from wechatpay_async.response import WholeStream
 from wechatpay_async.settings import is_loopback
+from wechatpay_async.signing import Signer
 
 if TYPE_CHECKING:
     from wechatpay_async.merchant import Merchant
-    from wechatpay_async.signing import Signer
 
 __all__ = ["ALLOWED_HOSTS", "SigningFacts", "WechatpayAuth", "is_loopback", "new_nonce"]
 
@@ -94,8 +94,6 @@ class WechatpayAuth(httpx.Auth):
         self._nonce = nonce
         self._verification = verification
         self._allowed_hosts = allowed_hosts
-        from wechatpay_async.signing import Signer
-
         self._signer = signer if signer is not None else Signer()
 
     @property

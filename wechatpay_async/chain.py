@@ -34,6 +34,9 @@ API = Literal["v2", "v3"]
 #: Stands for an argument that was not given, where `None` means something.
 NOT_GIVEN: Final = cast("Any", object())
 
+#: The methods that change nothing, however often they are executed.
+READS: Final = frozenset({"GET", "HEAD"})
+
 _PLACEHOLDER = re.compile(r"\{([^{}/]+)\}")
 _SAFE_LITERAL = "-._~!$&'()*+,;=:@"  # RFC 3986 pchar: what may stand in a segment as it is
 _BIGGEST = 1 << 63

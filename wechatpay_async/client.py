@@ -150,7 +150,7 @@ class Wechatpay:
         self._base_url = checked_base_url(base_url)
         backups = backup_urls if backup_urls is not None else DEFAULT_BACKUP_URLS if base_url == DEFAULT_BASE_URL else ()
         hosts = Hosts([self._base_url, *checked_urls("backup_urls", backups)])
-        self._policy = Policy(_checked_validate(validate), checked_seconds("deadline", deadline), _checked_retry(retry))
+        policy = Policy(_checked_validate(validate), checked_seconds("deadline", deadline), _checked_retry(retry))
         agent_secret = checked_text("agent_secret", agent_secret)
         limits = _rate_limits(rate_limits)
         check_function("clock", clock, "a function that gives seconds", hint="clock=time.time")
@@ -192,7 +192,7 @@ class Wechatpay:
         self._sealing = Sealing(self._merchant.private_key, self._keys)
         self._pipeline = Pipeline(
             self._merchant,
-            self._policy,
+            policy,
             encoder=Encoder(
                 self._merchant,
                 self._keys,
@@ -298,13 +298,14 @@ class Wechatpay:
             sibling.__dict__.pop(bound, None)
         sibling._is_guest = True
         sibling._shared = {**self._shared, **changes}
-        sibling._policy = type(self._policy)(
-            _checked_validate(changes.get("validate", self._policy.validate)),
-            checked_seconds("deadline", changes.get("deadline", self._policy.deadline)),
-            _checked_retry(changes.get("retry", self._policy.retry)),
+        policy = self._pipeline.policy
+        policy = policy._replace(
+            validate=_checked_validate(changes.get("validate", policy.validate)),
+            deadline=checked_seconds("deadline", changes.get("deadline", policy.deadline)),
+            retry=_checked_retry(changes.get("retry", policy.retry)),
         )
         timeouts = checked_timeout(timeout).as_dict() if "timeout" in changes else None
-        sibling._pipeline = self._pipeline.with_policy(sibling._policy, timeouts)
+        sibling._pipeline = self._pipeline.with_policy(policy, timeouts)
         return sibling
 
     def __repr__(self) -> str:

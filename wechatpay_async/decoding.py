@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import httpx
 
 from wechatpay_async.auth import SIGNED_MESSAGE, read_bounded
-from wechatpay_async.chain import Call
+from wechatpay_async.chain import READS, Call
+from wechatpay_async.checks import did_you_mean
 from wechatpay_async.errors import MalformedMessage, NotFound, OutcomeUnknown, TransportError
 from wechatpay_async.protocol import v3
 from wechatpay_async.response import Response
@@ -17,13 +18,13 @@ from wechatpay_async.sealing import Sealing
 if TYPE_CHECKING:
     from wechatpay_async.catalog import Operation
 
-__all__ = ["NO_CONNECTION", "decode", "decode_v2", "raise_error", "raise_transport_error", "read"]
+__all__ = ["NO_CONNECTION", "UNKNOWN", "decode", "decode_v2", "raise_error", "raise_transport_error", "read"]
 
 #: These fail before the request has left, so nothing was executed, whatever the method.
 NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _NOT_SENT = (*NO_CONNECTION, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-_READS = frozenset({"GET", "HEAD"})
 _SUCCESS_CODES = frozenset({"SUCCESS", "OK", ""})
+#: What to do about a write whose answer is lost.
 UNKNOWN = "it may have been executed: query by its business number, or repeat with the same number and the same body"
 
 
@@ -73,8 +74,6 @@ def raise_error(call: Call, response: httpx.Response) -> NoReturn:
     if response.has_redirect_location:
         error.hint = "redirects are not followed: a signature must not travel to another address"
     elif isinstance(error, NotFound) and call.operation is None:
-        from wechatpay_async.checks import did_you_mean
-
         error.hint = did_you_mean(call) or error.hint
     raise error
 
@@ -82,7 +81,7 @@ def raise_error(call: Call, response: httpx.Response) -> NoReturn:
 def raise_transport_error(call: Call, error: httpx.TransportError) -> NoReturn:
     """Tell a call that was surely not executed from one whose outcome nobody knows."""
     cause = f"{call.name}: {type(error).__name__}{f': {error}' if str(error) else ''}"
-    if call.method in _READS or isinstance(error, _NOT_SENT):
+    if call.method in READS or isinstance(error, _NOT_SENT):
         raise TransportError(cause, hint="nothing was executed: the call can be repeated") from error
     raise OutcomeUnknown(cause, hint=UNKNOWN) from error
 

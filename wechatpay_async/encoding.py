@@ -11,7 +11,7 @@ import httpx
 
 from wechatpay_async._version import __version__
 from wechatpay_async.auth import FACTS, SigningFacts, check_host, new_nonce
-from wechatpay_async.chain import NOT_GIVEN, Call
+from wechatpay_async.chain import NOT_GIVEN, READS, Call
 from wechatpay_async.checks import check_header
 from wechatpay_async.errors import ConfigError, RequestError
 from wechatpay_async.merchant import Merchant
@@ -30,7 +30,6 @@ __all__ = ["Encoder", "Outgoing"]
 USER_AGENT: Final = f"wechatpay-async/{__version__} httpx/{httpx.__version__}"
 
 _SERIAL = v3.SERIAL_HEADER.lower()
-_READS = frozenset({"GET", "HEAD"})
 
 
 class Outgoing(NamedTuple):
@@ -81,7 +80,7 @@ class Encoder:
             if sealed is not call:
                 call, headers = sealed, self._headers(sealed)
         content = b"" if call.data is None else v3.encode_json(_mapping_or_list(call.data))
-        if content or call.method not in _READS:
+        if content or call.method not in READS:
             headers.setdefault("content-type", "application/json")
         facts = SigningFacts(verify="signature" if signed_reply else "unsigned")
         return Outgoing(self._request(call, self._url(call, encode_query(call.params)), headers, content, facts))
@@ -132,7 +131,7 @@ class Encoder:
     def _encode_v2(self, call: Call) -> Outgoing:
         """An APIv2 request carries its signature among its fields."""
         fields = _fields(call.data, "a dict of the XML's fields")
-        if call.method in _READS:
+        if call.method in READS:
             fields, query = {**call.params, **fields}, ""
         else:
             query = encode_query(call.params)
@@ -197,7 +196,7 @@ class Encoder:
         timeouts = self.timeouts if call.timeout is NOT_GIVEN else _timeouts_of(call)
         extensions = {"timeout": timeouts, FACTS: facts}
         if not isinstance(body, httpx.AsyncByteStream):
-            if body or call.method not in _READS:
+            if body or call.method not in READS:
                 headers = {**headers, "content-length": str(len(body or b""))}
             body = _Bytes(body or b"")
         return _request(call.method, url, headers, body, extensions)

@@ -16,7 +16,8 @@ import httpx
 
 from wechatpay_async import decoding
 from wechatpay_async.auth import WechatpayAuth
-from wechatpay_async.chain import Call
+from wechatpay_async.chain import READS, Call
+from wechatpay_async.checks import problems
 from wechatpay_async.connections import Connections
 from wechatpay_async.crypto.digests import sha1_hex
 from wechatpay_async.encoding import Encoder, Outgoing
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline", "Policy", "Validate"]
 
 Validate = Literal["off", "warn", "strict"]
-
-_READS = frozenset({"GET", "HEAD"})
 
 
 class Policy(NamedTuple):
@@ -101,7 +100,7 @@ class Pipeline:
         client_certificate: Callable[[], ssl.SSLContext],
     ) -> None:
         self._merchant = merchant
-        self._policy = policy
+        self.policy = policy
         self._encoder = encoder
         self._auth = auth
         self._sealing = sealing
@@ -114,7 +113,7 @@ class Pipeline:
     def with_policy(self, policy: Policy, timeouts: Mapping[str, float | None] | None) -> Self:
         """The same way with another policy, and other time-outs where they are given."""
         made = copy.copy(self)
-        made._policy = policy
+        made.policy = policy
         if timeouts is not None:
             made._encoder = copy.copy(self._encoder)
             made._encoder.timeouts = timeouts
@@ -141,14 +140,14 @@ class Pipeline:
         attempt = 1
         while True:
             await self._paced(call)
-            journey.sent = call.method not in _READS
+            journey.sent = call.method not in READS
             try:
                 response = await self._watched(call, outgoing, attempt)
             except WechatpayError as error:
                 failure = journey.judge(error)
-                repeatable = is_repeatable(self._policy.retry, call.method, call.operation)
+                repeatable = is_repeatable(self.policy.retry, call.method, call.operation)
                 chance = random.random()  # noqa: S311 — it shortens a pause
-                decision = decide(self._policy.retry, failure, attempt=attempt, repeatable=repeatable, chance=chance)
+                decision = decide(self.policy.retry, failure, attempt=attempt, repeatable=repeatable, chance=chance)
                 if not (decision.again and self._connections.budget.take()):
                     self._settle(call, failure)
                     raise failure from failure.__cause__
@@ -260,7 +259,7 @@ class Pipeline:
         raise self._late(call, _Journey())
 
     def _deadline(self) -> anyio.CancelScope:
-        seconds = self._policy.deadline
+        seconds = self.policy.deadline
         return anyio.CancelScope(deadline=float("inf") if seconds is None else anyio.current_time() + seconds)
 
     async def fetch_certificates(self) -> tuple[int, Mapping[str, str], bytes]:
@@ -280,12 +279,10 @@ class Pipeline:
 
     def _check(self, call: Call) -> None:
         """Refuse what the server would refuse. `validate` decides about rules that the server may have loosened since."""
-        from wechatpay_async.checks import problems
-
         for problem in problems(call, self._merchant.mchid):
-            if problem.always or self._policy.validate == "strict":
+            if problem.always or self.policy.validate == "strict":
                 raise InvalidData(problem.path, problem.message, hint=problem.page)
-            if self._policy.validate == "warn":
+            if self.policy.validate == "warn":
                 warnings.warn(f"{call.name}: {problem.path}: {problem.message}", ValidationWarning, stacklevel=3)
 
     async def _paced(self, call: Call) -> None:
@@ -301,7 +298,7 @@ class Pipeline:
 
     def _late(self, call: Call, journey: _Journey) -> WechatpayError:
         """The call is given up, its time is over: a write that has left may have been executed by then."""
-        message = f"{call.name}: no answer within the deadline of {self._policy.deadline} s"
+        message = f"{call.name}: no answer within the deadline of {self.policy.deadline} s"
         if not journey.sent:
             return TransportError(message, hint="deadline= is in seconds, for the whole call with its repeats")
         unknown = OutcomeUnknown(message, hint=decoding.UNKNOWN)

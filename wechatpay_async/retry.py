@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import httpx
 
+from wechatpay_async.chain import READS
 from wechatpay_async.errors import APIError, BadSignature, ConfigError, OutcomeUnknown, RateLimited, TransportError
 from wechatpay_async.settings import check_duration, check_kind
 
@@ -26,7 +27,6 @@ LONGEST_REST: Final = 300.0
 #: Seconds within which one call alone tries a host that comes back.
 _TRIAL: Final = 10.0
 
-_READS = frozenset({"GET", "HEAD"})
 # The merchant's own number for what a write creates or changes: WeChat Pay executes it once, however often it comes.
 _BUSINESS_NUMBER = re.compile(r"(?:combine_)?out_(?!card_|shop_|parking_)(?:[a-z]+_)+no|partner_trade_no|mch_billno")
 
@@ -84,7 +84,7 @@ def decide(retry: Retry, error: Exception, *, attempt: int, repeatable: bool, ch
 
 def is_repeatable(retry: Retry, method: str, operation: Operation | None) -> bool:
     """Whether the call can be executed twice without harm."""
-    if method in _READS or retry.writes == "all":
+    if method in READS or retry.writes == "all":
         return True
     return retry.writes == "safe" and operation is not None and business_number(operation) is not None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from wechatpay_async.chain import Call
@@ -63,8 +64,6 @@ class Sealing:
             return data
         decrypt = sensitive.oaep_decryption(self._private_key)
         if sensitive.count(data, plan) > 1:
-            import anyio.to_thread
-
             return await anyio.to_thread.run_sync(sensitive.unseal, data, plan, decrypt)
         return sensitive.unseal(data, plan, decrypt)
 
