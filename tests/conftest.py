@@ -16,3 +16,9 @@ settings.load_profile("suite")
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture(params=["default", "fast"])
+def transport(request: pytest.FixtureRequest, anyio_backend_name: str) -> str | None:
+    """Both transports; trio has the default one alone."""
+    return "fast" if request.param == "fast" and anyio_backend_name == "asyncio" else None

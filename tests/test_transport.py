@@ -23,12 +23,6 @@ from wechatpay_async.transport import DEFAULT_LIMITS, Lanes, make_http_client
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["default", "fast"])
-def transport(request: pytest.FixtureRequest, anyio_backend_name: str) -> str | None:
-    """Both transports; trio has the default one alone."""
-    return "fast" if request.param == "fast" and anyio_backend_name == "asyncio" else None
-
-
 def make(transport: str | None, timeout: httpx.Timeout = DEFAULT_TIMEOUT) -> httpx.AsyncClient:
     return make_http_client(transport, timeout)
 

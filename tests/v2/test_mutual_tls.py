@@ -26,12 +26,6 @@ REFUND: dict[str, object] = {
 }
 
 
-@pytest.fixture(params=["default", "fast"])
-def transport(request: pytest.FixtureRequest, anyio_backend_name: str) -> str | None:
-    """Both transports; trio has the default one alone."""
-    return "fast" if request.param == "fast" and anyio_backend_name == "asyncio" else None
-
-
 async def refund(sandbox: Sandbox, shown: Merchant | None, transport: str | None) -> Any:
     """Ask for a refund of an order that does not exist, with this merchant's certificate shown."""
     operation = catalog.operation("v2", "POST", "/secapi/pay/refund")
